@@ -1,0 +1,25 @@
+# The whole set-up from a bare Debian machine with Node and root is inside these targets.
+.PHONY: demo test check setup clean
+
+# Two nodes, a top-of-rack router, pods that ping each other over BGP-learned routes. KEEP=1 leaves the lab up.
+demo:
+	@sh deploy/setup.sh demo
+	@KEEP=$(KEEP) node_modules/.bin/node deploy/demo.ts
+
+# Every test: unit, scenario, real namespaces, other daemons.
+test:
+	@sh deploy/setup.sh test
+	@npm run --silent check
+	@npm run --silent test:netns
+	@npm run --silent test:interop
+
+# The inner loop: format, lint, import direction, types, unit and scenario tests.
+check:
+	@sh deploy/setup.sh demo
+	@npm run --silent check
+
+setup:
+	@sh deploy/setup.sh test
+
+clean:
+	rm -rf build node_modules
