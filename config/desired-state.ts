@@ -1,0 +1,324 @@
+import type { FamilyName, IpAddress, Origin, Prefix } from 'bgp-ts';
+import type { SecretText } from './secret.ts';
+
+/**
+ * What one node should be doing: the result of `compile`. Plain data, every default filled in, addresses as values. Lists are in a
+ * stable order (peers, policies and blocks by name or prefix), so that equal configurations give equal states.
+ */
+export interface DesiredState {
+  readonly node: DesiredNode;
+  readonly bgp: DesiredBgp;
+  readonly peers: readonly DesiredPeer[];
+  /** Peers accepted by the prefix they connect from. */
+  readonly dynamicPeers: readonly DesiredDynamicPeer[];
+  /** Policies that peers refer to by name. */
+  readonly policies: readonly DesiredPolicy[];
+  /** Networks originated into BGP beside the blocks. */
+  readonly originate: readonly DesiredNetwork[];
+  /** Address blocks of this node's pods: originated as aggregates, given to IPAM, backed by a discard route. */
+  readonly blocks: readonly DesiredBlock[];
+  /** All pools of the cluster, also those this node has no block of. */
+  readonly pools: readonly DesiredPool[];
+  readonly fib: DesiredFib;
+  readonly cni: DesiredCni;
+  readonly api: DesiredApi;
+  readonly log: DesiredLog;
+}
+
+/** This node. */
+export interface DesiredNode {
+  readonly name: string;
+  readonly asn: number;
+  /** An IPv4-shaped value, never 0.0.0.0. */
+  readonly routerId: IpAddress;
+  /** Set exactly when the node is a route reflector (RFC 4456 §7). */
+  readonly clusterId: IpAddress | undefined;
+  readonly ipv4Address: IpAddress | undefined;
+  readonly ipv6Address: IpAddress | undefined;
+  readonly labels: Readonly<Record<string, string>>;
+}
+
+/** Speaker-wide BGP settings. */
+export interface DesiredBgp {
+  readonly listenPort: number;
+  /** Empty: all addresses of both families. */
+  readonly listenAddresses: readonly IpAddress[];
+  readonly multipath: {
+    /** Most next hops of one route; 1 is no multipath. */
+    readonly maxPaths: number;
+    /** Paths of equal length through different neighbour AS numbers may be used together. */
+    readonly relaxAsPath: boolean;
+  };
+}
+
+/** Which rules decide where a peer has no policy of its own; shown by `bgpctl`. */
+export type PolicyMode =
+  /** The operator wrote a policy for this direction. */
+  | 'configured'
+  /** A Calico kind: everything is imported, own routes are exported. */
+  | 'calico'
+  /** eBGP without a policy: nothing passes (RFC 8212). */
+  | 'rfc8212'
+  /** iBGP of podroute kinds without a policy: everything is imported; own (reflector: all) routes are exported. */
+  | 'ibgp';
+
+/** One direction of a peer's policy. */
+export interface DesiredPolicyUse {
+  /** Name in {@link DesiredState.policies}. */
+  readonly policy: string;
+  readonly mode: PolicyMode;
+}
+
+/** What a session needs to know that static and dynamic peers share. */
+export interface DesiredSession {
+  /** Interface that the connection is bound to (SO_BINDTODEVICE); the zone of a link-local address. */
+  readonly device: string | undefined;
+  /** TCP source; absent: the kernel chooses. */
+  readonly localAddress: IpAddress | undefined;
+  /** The AS this node shows to the peer. */
+  readonly localAs: number;
+  readonly kind: 'ebgp' | 'ibgp';
+  /** 0: no hold timer; else at least 3 (RFC 4271 §4.2). */
+  readonly holdSeconds: number;
+  /** Absent: a third of the negotiated hold time. */
+  readonly keepaliveSeconds: number | undefined;
+  readonly connectRetrySeconds: number;
+  readonly families: readonly FamilyName[];
+  readonly password: DesiredPassword | undefined;
+  /** GTSM: how many hops away the peer may be, 1 is on-link (RFC 5082). */
+  readonly ttlSecurityHops: number | undefined;
+  /** TTL of what is sent where GTSM is off; absent: the kernel's default, any distance. */
+  readonly multihopTtl: number | undefined;
+  /** DSCP and ECN octet of the session's packets; 0xc0 is CS6. */
+  readonly tos: number;
+  readonly routeReflectorClient: boolean;
+  /** `auto`: self towards eBGP and for own routes, else unchanged. */
+  readonly nextHop: 'auto' | 'self' | 'unchanged';
+  readonly maxPrefixes: DesiredMaxPrefixes | undefined;
+  /** How often the own AS may be in a received path before it counts as a loop; 0 is never. */
+  readonly allowOwnAs: number;
+  readonly importPolicy: DesiredPolicyUse;
+  readonly exportPolicy: DesiredPolicyUse;
+  /** Graceful restart: how long the peer should keep our routes, in seconds (RFC 4724); absent: not offered. */
+  readonly restartSeconds: number | undefined;
+  /** Not to be started, with the text for the Cease (RFC 9003). */
+  readonly adminDown: { readonly text: string } | undefined;
+}
+
+/** One peer of this node. */
+export interface DesiredPeer extends DesiredSession {
+  /** Unique on the node: the resource's name, `NAME/NODE` where one resource gives several peers, `mesh/NODE` in the mesh. */
+  readonly name: string;
+  /** Where it comes from. */
+  readonly origin: DesiredPeerOrigin;
+  readonly description: string | undefined;
+  readonly address: IpAddress;
+  readonly port: number;
+  readonly remoteAs: number;
+  /** Waits for the peer to connect. */
+  readonly passive: boolean;
+  /** Gateway that the peer is reached by, where it is not on-link and no route leads there. */
+  readonly reachableBy: IpAddress | undefined;
+}
+
+/** Peers accepted by source address; each connection becomes a peer named `NAME/ADDRESS`. */
+export interface DesiredDynamicPeer extends DesiredSession {
+  readonly name: string;
+  readonly origin: DesiredPeerOrigin;
+  readonly prefixes: readonly Prefix[];
+  readonly remoteAs: number;
+  /** Most sessions at a time. */
+  readonly limit: number;
+}
+
+/** Where a peer comes from. `calico` and `podroute` tell whose semantics hold. */
+export interface DesiredPeerOrigin {
+  readonly dialect: 'calico' | 'podroute';
+  readonly type: 'global' | 'node' | 'mesh' | 'reverse';
+  /** `BGPPeer tor`, or `node-to-node mesh`. */
+  readonly resource: string;
+}
+
+/** A TCP MD5 key (RFC 2385). One that cannot be read keeps the peer down: it never means "no password". */
+export type DesiredPassword =
+  | { readonly type: 'key'; readonly key: SecretText }
+  | { readonly type: 'unreadable'; readonly reason: string };
+
+/** Most prefixes per family that a peer may send (RFC 4486: Cease/1). */
+export interface DesiredMaxPrefixes {
+  readonly count: number;
+  /** Share of `count`, in percent, that is worth a warning. */
+  readonly warnPercent: number;
+  /** `warn`: only say so; `restart`: Cease and come back after `restartSeconds`; `shutdown`: Cease and stay down. */
+  readonly action: 'warn' | 'restart' | 'shutdown';
+  readonly restartSeconds: number;
+}
+
+/** A network originated into BGP. */
+export interface DesiredNetwork {
+  readonly prefix: Prefix;
+  readonly source: 'network' | 'service';
+  /** Put a discard route for it into the kernel, so that what has no more specific route does not loop. */
+  readonly discard: boolean;
+}
+
+/** An address block of this node. */
+export interface DesiredBlock {
+  readonly prefix: Prefix;
+  /** Name of the pool it is cut from; absent for blocks that the Node resource lists and no pool contains. */
+  readonly pool: string | undefined;
+  /** False: used for pods, but not told to BGP (`disableBGPExport`). */
+  readonly advertise: boolean;
+  /** False: no new addresses are given out (`disabled`, `assignmentMode: Manual`). */
+  readonly allocate: boolean;
+}
+
+/** An address pool. */
+export interface DesiredPool {
+  readonly name: string;
+  readonly prefix: Prefix;
+  /** Length of the blocks it is cut into. */
+  readonly blockLength: number;
+  readonly natOutgoing: boolean;
+  readonly disabled: boolean;
+  readonly disableBgpExport: boolean;
+  /** This node may take blocks of it (`nodeSelector`). */
+  readonly selectsNode: boolean;
+  readonly namespaceSelector: string | undefined;
+  readonly allowedUses: readonly ('Workload' | 'Tunnel' | 'LoadBalancer')[];
+  readonly assignmentMode: 'Automatic' | 'Manual';
+}
+
+/** The kernel's forwarding table. */
+export interface DesiredFib {
+  /** False: a reflector that forwards nothing; the kernel is left alone. */
+  readonly enabled: boolean;
+  readonly table: number;
+  readonly metric: number;
+  /** Metric of discard routes, worse than `metric`. */
+  readonly discardMetric: number;
+  readonly discardType: 'blackhole' | 'unreachable';
+  /** Kernel protocol number of routes that are ours. */
+  readonly protocol: number;
+  /** Leave the routes in the kernel when the daemon stops. */
+  readonly keepRoutes: boolean;
+}
+
+/** Pod wiring. */
+export interface DesiredCni {
+  readonly enabled: boolean;
+  /** Absent: that of the interface towards the default route. */
+  readonly mtu: number | undefined;
+  readonly socketPath: string;
+  readonly statePath: string;
+}
+
+/** The control API. */
+export interface DesiredApi {
+  readonly socketPath: string;
+}
+
+/** Log settings. */
+export interface DesiredLog {
+  readonly level: 'debug' | 'info' | 'warn' | 'error' | 'silent';
+}
+
+// Policies: the shape of rib/policy/policy.ts's PolicySpec, repeated here because config does not import rib. A test holds the two
+// to each other.
+
+/** Prefixes inside `prefix` with a length between both ends. */
+export interface DesiredPrefixRange {
+  readonly prefix: Prefix;
+  readonly minLength: number;
+  readonly maxLength: number;
+}
+
+/** A named list of prefix ranges. */
+export interface DesiredPrefixSet {
+  readonly name: string;
+  readonly entries: readonly DesiredPrefixRange[];
+}
+
+/** A part of a community: a number, any, or a range. */
+export type DesiredCommunityPart = number | '*' | { readonly min: number; readonly max: number };
+
+/** A community with wildcards. */
+export type DesiredCommunityPattern =
+  | { readonly type: 'standard'; readonly parts: readonly [DesiredCommunityPart, DesiredCommunityPart] }
+  | {
+      readonly type: 'large';
+      readonly parts: readonly [DesiredCommunityPart, DesiredCommunityPart, DesiredCommunityPart];
+    }
+  | { readonly type: 'extended'; readonly hex: string };
+
+/** A community to set or add. */
+export type DesiredCommunity =
+  | { readonly type: 'standard'; readonly value: number }
+  | { readonly type: 'large'; readonly globalAdmin: number; readonly local1: number; readonly local2: number }
+  | { readonly type: 'extended'; readonly octets: Uint8Array };
+
+/** An inclusive range; an end left out is open. */
+export interface DesiredRange {
+  readonly min?: number | undefined;
+  readonly max?: number | undefined;
+}
+
+/** One condition of a term. */
+export type DesiredMatch =
+  | { readonly type: 'family'; readonly family: FamilyName }
+  | { readonly type: 'prefix'; readonly set: DesiredPrefixSet }
+  | { readonly type: 'prefix-length'; readonly min: number; readonly max: number }
+  | { readonly type: 'origin'; readonly origins: readonly Origin[] }
+  | { readonly type: 'as-path'; readonly pattern: string }
+  | { readonly type: 'as-path-prefix'; readonly asns: readonly number[] }
+  | { readonly type: 'as-path-length'; readonly range: DesiredRange }
+  | { readonly type: 'neighbour-as'; readonly asns: readonly number[] }
+  | { readonly type: 'origin-as'; readonly asns: readonly number[] }
+  | {
+      readonly type: 'community';
+      readonly require: 'any' | 'all' | 'none';
+      readonly patterns: readonly DesiredCommunityPattern[];
+    }
+  | { readonly type: 'med'; readonly range: DesiredRange }
+  | { readonly type: 'local-pref'; readonly range: DesiredRange }
+  | { readonly type: 'next-hop'; readonly set: DesiredPrefixSet }
+  | { readonly type: 'peer'; readonly names: readonly string[] }
+  | { readonly type: 'peer-kind'; readonly kind: 'ebgp' | 'ibgp' }
+  | { readonly type: 'peer-as'; readonly asns: readonly number[] }
+  | { readonly type: 'learned-from'; readonly names: readonly string[] }
+  | { readonly type: 'learned-from-kind'; readonly kind: 'ebgp' | 'ibgp' }
+  | { readonly type: 'source'; readonly sources: readonly ('bgp' | 'network' | 'pod-block' | 'service')[] }
+  | { readonly type: 'interface'; readonly pattern: string }
+  | { readonly type: 'not'; readonly match: DesiredMatch }
+  | { readonly type: 'any'; readonly matches: readonly DesiredMatch[] };
+
+/** One change of the attributes. */
+export type DesiredAction =
+  | { readonly type: 'set-local-pref'; readonly value: number }
+  | { readonly type: 'set-med'; readonly operation: 'set' | 'add' | 'subtract'; readonly value: number }
+  | { readonly type: 'remove-med' }
+  | { readonly type: 'set-origin'; readonly origin: Origin }
+  | { readonly type: 'prepend'; readonly asns: readonly number[] }
+  | { readonly type: 'prepend-local-as'; readonly times: number }
+  | { readonly type: 'set-next-hop'; readonly address: IpAddress }
+  | { readonly type: 'next-hop'; readonly mode: 'self' | 'unchanged' }
+  | { readonly type: 'add-communities'; readonly communities: readonly DesiredCommunity[] }
+  | { readonly type: 'set-communities'; readonly communities: readonly DesiredCommunity[] }
+  | { readonly type: 'delete-communities'; readonly patterns: readonly DesiredCommunityPattern[] }
+  | { readonly type: 'set-weight'; readonly value: number };
+
+/** A term of a policy. */
+export interface DesiredTerm {
+  readonly name: string;
+  readonly matches: readonly DesiredMatch[];
+  readonly actions: readonly DesiredAction[];
+  readonly verdict: 'accept' | 'reject' | 'next';
+}
+
+/** A policy: ordered terms and what happens when none decides. */
+export interface DesiredPolicy {
+  readonly name: string;
+  readonly terms: readonly DesiredTerm[];
+  readonly default: 'accept' | 'reject';
+  readonly defaultName: string;
+}
