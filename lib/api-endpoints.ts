@@ -1,0 +1,99 @@
+import type { z } from 'zod';
+import * as api from './api.ts';
+
+/** One request that the daemon answers. */
+export interface Endpoint {
+  readonly method: 'GET' | 'POST';
+  /** Path with `:peer` for the peer's name or address. */
+  readonly path: string;
+  readonly summary: string;
+  readonly query?: z.ZodObject;
+  readonly body?: z.ZodObject;
+  /** The reply: one JSON document, or lines of JSON. */
+  readonly reply:
+    | { readonly type: 'json'; readonly schema: z.ZodType }
+    | { readonly type: 'lines'; readonly schema: z.ZodType };
+}
+
+const json = <S extends z.ZodType>(schema: S) => ({ type: 'json', schema }) as const;
+const lines = <S extends z.ZodType>(schema: S) => ({ type: 'lines', schema }) as const;
+
+/** Every request of the control API: the server registers them, docs/api.md prints them. */
+export const endpoints = {
+  version: {
+    method: 'GET',
+    path: '/v1/version',
+    summary: 'Which daemon answers.',
+    reply: json(api.versionReplySchema),
+  },
+  health: {
+    method: 'GET',
+    path: '/v1/health',
+    summary: 'Whether the daemon has done its own job.',
+    reply: json(api.healthReplySchema),
+  },
+  peers: { method: 'GET', path: '/v1/peers', summary: 'All configured peers.', reply: json(api.peersReplySchema) },
+  peer: {
+    method: 'GET',
+    path: '/v1/peers/:peer',
+    summary: 'One peer: capabilities, timers, counters, last error, policy in force.',
+    reply: json(api.peerDetailSchema),
+  },
+  clear: {
+    method: 'POST',
+    path: '/v1/peers/:peer/clear',
+    summary: 'Resets the session, or with `soft` only evaluates its routes again in both directions.',
+    body: api.clearRequestSchema,
+    reply: json(api.peerActionReplySchema),
+  },
+  shutdown: {
+    method: 'POST',
+    path: '/v1/peers/:peer/shutdown',
+    summary: 'Takes the peer down administratively until it is enabled or the daemon restarts (RFC 9003).',
+    body: api.shutdownRequestSchema,
+    reply: json(api.peerActionReplySchema),
+  },
+  enable: {
+    method: 'POST',
+    path: '/v1/peers/:peer/enable',
+    summary: 'Ends an administrative shutdown.',
+    reply: json(api.peerActionReplySchema),
+  },
+  routes: {
+    method: 'GET',
+    path: '/v1/routes',
+    summary: 'Paths of the Loc-RIB, or of the Adj-RIB-In or Adj-RIB-Out of one peer, as lines of JSON.',
+    query: api.routesQuerySchema,
+    reply: lines(api.routesLineSchema),
+  },
+  fib: {
+    method: 'GET',
+    path: '/v1/fib',
+    summary: "Our routes in the kernel's forwarding table, as lines of JSON.",
+    query: api.fibQuerySchema,
+    reply: lines(api.fibLineSchema),
+  },
+  fibCheck: {
+    method: 'GET',
+    path: '/v1/fib/check',
+    summary: 'Reads the kernel and compares it with what it should hold.',
+    reply: json(api.fibCheckReplySchema),
+  },
+  pods: { method: 'GET', path: '/v1/pods', summary: 'Pods wired by this node.', reply: json(api.podsReplySchema) },
+  blocks: {
+    method: 'GET',
+    path: '/v1/blocks',
+    summary: 'Address blocks of this node.',
+    reply: json(api.blocksReplySchema),
+  },
+  reload: {
+    method: 'POST',
+    path: '/v1/reload',
+    summary: 'Reads the configuration again and applies the difference; all or nothing.',
+    body: api.reloadRequestSchema,
+    reply: json(api.reloadReplySchema),
+  },
+} as const satisfies Record<string, Endpoint>;
+
+/** Name of a request. */
+export type EndpointName = keyof typeof endpoints;

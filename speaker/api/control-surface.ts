@@ -1,0 +1,79 @@
+import type {
+  ApiErrorCode,
+  ApiProblem,
+  BlocksReply,
+  ClearRequest,
+  FibBegin,
+  FibCheckReply,
+  FibQuery,
+  FibRoute,
+  HealthReply,
+  PeerActionReply,
+  PeerDetail,
+  PeersReply,
+  PodsReply,
+  ReloadReply,
+  ReloadRequest,
+  Route,
+  RoutesBegin,
+  RoutesQuery,
+  ShutdownRequest,
+  VersionReply,
+} from '../../lib/api.ts';
+
+/** Now or later. */
+export type Awaitable<T> = T | Promise<T>;
+
+/**
+ * A list that may be too long to hold. `entries` is read a few milliseconds at a time over many turns of the event loop
+ * while tables change, so it must be a cursor that stays valid; what changes meanwhile may be seen or not. A reader that
+ * goes away ends it with `return()`.
+ */
+export interface Listing<Begin, Entry> {
+  readonly begin: Omit<Begin, 'type'>;
+  readonly entries: Iterable<Entry> | AsyncIterable<Entry>;
+}
+
+/**
+ * What the control API asks of the daemon; the daemon implements it. Every method may throw `ControlError`, whose text
+ * reaches the user as it is; anything else thrown is a bug, logged with its stack and answered as `internal`.
+ *
+ * `peer` arguments are what the user typed: the name of a peer or its address. An unknown one is `ControlError.notFound`.
+ */
+export interface ControlSurface {
+  version(): VersionReply;
+  health(): Awaitable<HealthReply>;
+  peers(): Awaitable<PeersReply>;
+  peer(peer: string): Awaitable<PeerDetail>;
+  clear(peer: string, request: ClearRequest): Awaitable<PeerActionReply>;
+  shutdown(peer: string, request: ShutdownRequest): Awaitable<PeerActionReply>;
+  enable(peer: string): Awaitable<PeerActionReply>;
+  /** `query` is validated: `prefix`, where given, is a prefix without host bits or an address; `peer` is there when the view needs it. */
+  routes(query: RoutesQuery): Awaitable<Listing<RoutesBegin, Route>>;
+  fib(query: FibQuery): Awaitable<Listing<FibBegin, FibRoute>>;
+  fibCheck(): Awaitable<FibCheckReply>;
+  pods(): Awaitable<PodsReply>;
+  blocks(): Awaitable<BlocksReply>;
+  reload(request: ReloadRequest): Awaitable<ReloadReply>;
+}
+
+/** A request the daemon will not carry out, with the reason for the person who asked. */
+export class ControlError extends Error {
+  readonly code: ApiErrorCode;
+  readonly problems: readonly ApiProblem[];
+
+  /** @param message what was seen and what was wanted; never a secret */
+  constructor(code: ApiErrorCode, message: string, problems: readonly ApiProblem[] = []) {
+    super(message);
+    this.name = 'ControlError';
+    this.code = code;
+    this.problems = problems;
+  }
+
+  /** The thing named does not exist; `known` are the names that do. */
+  static notFound(kind: string, name: string, known: readonly string[] = []): ControlError {
+    const hint =
+      known.length === 0 ? '' : `; known: ${known.slice(0, 20).join(', ')}${known.length > 20 ? ' ...' : ''}`;
+    return new ControlError('not-found', `no ${kind} '${name}'${hint}`);
+  }
+}
