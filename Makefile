@@ -1,10 +1,14 @@
 # The whole set-up from a bare Debian machine with Node and root is inside these targets.
-.PHONY: demo test check setup clean
+.PHONY: demo demo-down test check setup clean
 
 # Two nodes, a top-of-rack router, pods that ping each other over BGP-learned routes. KEEP=1 leaves the lab up.
 demo:
 	@sh deploy/setup.sh demo
 	@KEEP=$(KEEP) node_modules/.bin/node deploy/demo.ts
+
+# Takes down what KEEP=1 left up.
+demo-down:
+	@node_modules/.bin/node deploy/demo-down.ts
 
 # Every test: unit, scenario, real namespaces, other daemons.
 test:

@@ -1,5 +1,16 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -116,6 +127,7 @@ export class Lab {
   readonly #hosts: LabHost[] = [];
   readonly #processes: LabProcess[] = [];
   #closed = false;
+  #detached = false;
 
   /** @param label a short name; shows in the namespaces' names */
   constructor(label: string) {
@@ -127,6 +139,11 @@ export class Lab {
   /** Directory that holds the configuration, state and logs of all hosts. */
   get directory(): string {
     return this.#root;
+  }
+
+  /** True once `detach` was called. */
+  get isDetached(): boolean {
+    return this.#detached;
   }
 
   get hosts(): readonly LabHost[] {
@@ -206,18 +223,59 @@ export class Lab {
     return started;
   }
 
+  /** Leaves everything up when this process ends; `removeDetachedLabs` takes it down later. */
+  detach(): void {
+    this.#closed = true;
+    this.#detached = true;
+    const manifest: LabManifest = { namespaces: this.#hosts.map((host) => host.namespace) };
+    writeFileSync(join(this.#root, MANIFEST), JSON.stringify(manifest));
+  }
+
+  /** The last lines that each started program wrote, for the report of a failure. */
+  logTails(lines: number): string[] {
+    return this.#processes.map((p) => `--- ${p.name}\n${p.log().trimEnd().split('\n').slice(-lines).join('\n')}`);
+  }
+
   /** Ends all processes, removes all namespaces and files. Can be called twice. */
   async close(options: { readonly keepFiles?: boolean } = {}): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
     await Promise.all(this.#processes.map((p) => p.stop('SIGTERM', 3000)));
-    for (const host of this.#hosts) {
-      // Daemons that put themselves in the background: only those inside our own namespace.
-      for (const pid of pidsIn(host.namespace)) killQuietly(pid);
-    }
-    for (const host of this.#hosts) tryCommand(['ip', 'netns', 'del', host.namespace]);
+    removeNamespaces(this.#hosts.map((host) => host.namespace));
     if (options.keepFiles !== true) rmSync(this.#root, { recursive: true, force: true });
   }
+}
+
+/** What `Lab.detach` leaves for `removeDetachedLabs`. */
+interface LabManifest {
+  readonly namespaces: readonly string[];
+}
+
+const MANIFEST = 'lab.json';
+
+/**
+ * Takes down every lab with this label that was left up by `Lab.detach`.
+ * @returns how many there were
+ */
+export function removeDetachedLabs(label: string): number {
+  const roots = readdirSync(tmpdir())
+    .filter((name) => name.startsWith(`podroute-${label}-`))
+    .map((name) => join(tmpdir(), name))
+    .filter((root) => existsSync(join(root, MANIFEST)));
+  for (const root of roots) {
+    const manifest = JSON.parse(readFileSync(join(root, MANIFEST), 'utf8')) as LabManifest;
+    removeNamespaces(manifest.namespaces);
+    rmSync(root, { recursive: true, force: true });
+  }
+  return roots.length;
+}
+
+/** Ends what still runs inside the namespaces (daemons that put themselves in the background), then removes them. */
+function removeNamespaces(namespaces: readonly string[]): void {
+  for (const namespace of namespaces) {
+    for (const pid of pidsIn(namespace)) killQuietly(pid);
+  }
+  for (const namespace of namespaces) tryCommand(['ip', 'netns', 'del', namespace]);
 }
 
 function pidsIn(namespace: string): number[] {
