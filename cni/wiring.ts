@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { ip, type IpAddress } from 'bgp-ts';
+
+/** What every pod uses as its IPv4 gateway; the host end of its veth holds it. */
+export const gateway4: IpAddress = ip('169.254.1.1');
+
+/** What every pod uses as its IPv6 gateway: a link-local address of the host end. */
+export const gateway6: IpAddress = ip('fe80::1');
+
+/** All that is needed to wire one pod. Names and paths have been checked by the time they stand here. */
+export interface WireRequest {
+  readonly containerId: string;
+  /** Interface name inside the pod. */
+  readonly ifName: string;
+  /** Name of the host end, see {@link hostIfName}. */
+  readonly hostIfName: string;
+  /** Path of the pod's network namespace. */
+  readonly netns: string;
+  /** At most one per family. */
+  readonly addresses: readonly IpAddress[];
+  /** Octets; nothing means the smallest MTU of the node's interfaces that carry a default or BGP route. */
+  readonly mtu?: number;
+  /** Whether the pod's default routes go through this interface. */
+  readonly defaultRoutes: boolean;
+}
+
+/** What wiring gave. */
+export interface WiredPod {
+  readonly hostMac: string;
+  readonly podMac: string;
+  /** Octets. */
+  readonly mtu: number;
+}
+
+/** A host end found in the kernel. */
+export interface HostInterface {
+  readonly name: string;
+  /** Addresses that the host routes of protocol 178 lead to through this interface. */
+  readonly addresses: readonly IpAddress[];
+}
+
+/** The kernel, as the CNI commands need it. Every method may be called again after a failure or a crash. */
+export interface Wiring {
+  /**
+   * Makes the veth pair, addresses, routes and sysctls. When it returns, the routes to the pod are in the kernel.
+   * A leftover host end of the same name is replaced.
+   * @throws WiringError after everything it had done is undone
+   */
+  wire(request: WireRequest): Promise<WiredPod>;
+  /** Deletes the host end and with it the pair, its addresses and routes. Nothing there: nothing to do. */
+  unwire(hostIfName: string): Promise<void>;
+  /** What is not as {@link wire} left it, one sentence each; empty when all is well. */
+  verify(request: WireRequest): Promise<readonly string[]>;
+  /**
+   * Puts the host end's own part (addresses, sysctls, routes to the pod) back, as after someone flushed routes.
+   * @returns false when there is no host end, so that the pod cannot be alive
+   */
+  repairHost(request: Pick<WireRequest, 'hostIfName' | 'addresses'>): Promise<boolean>;
+  /** All host ends of ours on this node. */
+  hostInterfaces(): Promise<readonly HostInterface[]>;
+  /** Sets the node's forwarding switches for the families given. */
+  prepareHost(families: { readonly ipv4: boolean; readonly ipv6: boolean }): void;
+  close(): Promise<void>;
+}
+
+/** A step the kernel refused. */
+export class WiringError extends Error {
+  readonly detail: WiringFailure;
+
+  constructor(detail: WiringFailure, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'WiringError';
+    this.detail = detail;
+  }
+}
+
+/** Why wiring failed. */
+export type WiringFailure =
+  | { readonly code: 'no-namespace'; readonly netns: string }
+  | { readonly code: 'interface-exists'; readonly ifName: string }
+  | { readonly code: 'refused'; readonly step: string; readonly errno: string };
+
+/**
+ * The name of the host end: `pr` and 13 hexadecimal digits of a hash, so that it follows from what DEL is given and
+ * fits the kernel's 15 characters.
+ */
+export function hostIfName(containerId: string, ifName: string): string {
+  return `pr${createHash('sha256').update(`${containerId}\0${ifName}`).digest('hex').slice(0, 13)}`;
+}
