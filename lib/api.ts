@@ -132,9 +132,10 @@ const messageCountSchema = z.object({ sent: count, received: count }).meta({ id:
 export const policyModeSchema = z
   .object({
     mode: z
-      .enum(['policy', 'accept-all', 'reject-all'])
+      .enum(['configured', 'calico', 'rfc8212', 'ibgp'])
       .describe(
-        '`reject-all` on an eBGP session without policy is RFC 8212; `accept-all` is what Calico resources mean',
+        '`configured`: the policy named decides; `calico`: what Calico resources mean without a filter, everything is imported; ' +
+          '`rfc8212`: an eBGP session without policy, nothing passes; `ibgp`: iBGP without policy, everything is imported',
       ),
     names: z.array(text).describe('policies or filters in the order they are applied'),
     reason: text.optional().describe('why this mode is in force, in words'),
