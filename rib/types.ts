@@ -1,0 +1,195 @@
+import type { FamilyName, IpAddress, PathAttributes, Prefix } from 'bgp-ts';
+import type { Policy } from './policy/evaluate.ts';
+import type { RouteSource } from './policy/policy.ts';
+
+/** Where a local path comes from; `bgp` is what was heard from a peer. */
+export type LocalSource = Exclude<RouteSource, 'bgp'>;
+
+/** How the decision process is run. */
+export interface DecisionOptions {
+  /** Compare MED also between different neighbouring ASes. Default false (RFC 4271 §9.1.2.2 c). */
+  readonly alwaysCompareMed?: boolean;
+  /** A path without MED counts as 4294967295 instead of 0. */
+  readonly missingMedIsWorst?: boolean;
+  /** Between eBGP paths keep the one that is selected rather than compare router ids (RFC 5004). */
+  readonly preferCurrent?: boolean;
+}
+
+/** Equal-cost multipath. */
+export interface MultipathOptions {
+  /** Most paths used for one prefix; 1 switches multipath off. */
+  readonly maxPaths: number;
+  /** Accept paths through different neighbouring ASes, as long as their AS paths are equally long. */
+  readonly relaxAsPath: boolean;
+}
+
+/** What the routing table of the node says about a next hop. */
+export interface NextHopResolver {
+  /** Asked once per next hop, and again after {@link Rib.nextHopChanged}. `metric` is the interior cost, 0 when connected. */
+  resolve(nextHop: IpAddress): { readonly reachable: boolean; readonly metric?: number };
+}
+
+/** Settings of the RIB that hold for all peers. */
+export interface RibOptions {
+  readonly localAs: number;
+  readonly routerId: IpAddress;
+  /** Cluster id of a route reflector (RFC 4456 §7); the router id when absent. */
+  readonly clusterId?: IpAddress;
+  readonly multipath?: MultipathOptions;
+  readonly decision?: DecisionOptions;
+  readonly nextHops: NextHopResolver;
+  /** Milliseconds on a clock that never goes back, for the budget of `work`. */
+  readonly nowMs: () => number;
+  /** Addresses of this node: a received path whose next hop is one of them is never used (RFC 4271 §5.1.3). */
+  readonly ownAddresses?: readonly IpAddress[];
+  /** False: nobody takes selections for a kernel, do not collect them (a pure route reflector). Default true. */
+  readonly feedsFib?: boolean;
+}
+
+/** What the RIB tells its owner. Called synchronously: do little. */
+export interface RibObserver {
+  /** There is something to do: call `work` soon. Called once until `work` is called. */
+  workArrived(): void;
+  /** A peer has passed the warning threshold of its prefix limit, or the limit itself when that only warns. */
+  prefixLimitWarning?(peer: string, family: FamilyName, count: number, limit: number): void;
+  /** A route of this group has no next hop to advertise: no own address of its family is known. Once per peer group. */
+  noNextHopSelf?(peers: readonly string[], family: FamilyName): void;
+}
+
+/** Limit on the paths a peer may have in Adj-RIB-In, per family. */
+export interface PrefixLimit {
+  /** Paths allowed. */
+  readonly limit: number;
+  /** Percent of the limit at which to warn. Default 75. */
+  readonly warnPercent?: number;
+  /** `reset` (default): Cease/Maximum Number of Prefixes Reached (RFC 4486). `warn`: say so and carry on. */
+  readonly action?: 'reset' | 'warn';
+}
+
+/**
+ * Whom the next hop of an advertised path names. `auto`: this node towards eBGP; unchanged towards iBGP, but this node for what it
+ * originates. `third-party`: as `auto`, but towards eBGP a next hop on a subnet shared with the peer stays (RFC 4271 §5.1.3).
+ */
+export type NextHopMode = 'auto' | 'self' | 'unchanged' | 'third-party';
+
+/** A peer as the RIB needs it. */
+export interface RibPeerSettings {
+  readonly name: string;
+  readonly address: IpAddress;
+  readonly kind: 'ebgp' | 'ibgp';
+  readonly remoteAs: number;
+  /** The AS number this node shows to the peer. */
+  readonly localAs: number;
+  readonly importPolicy: Policy;
+  readonly exportPolicy: Policy;
+  /** iBGP only: we reflect for this peer (RFC 4456). */
+  readonly routeReflectorClient?: boolean;
+  /** Default `auto`. */
+  readonly nextHop?: NextHopMode;
+  /** Own addresses to name as next hop; for the family of the session its local address when absent. */
+  readonly nextHopSelf?: { readonly ipv4?: IpAddress; readonly ipv6?: IpAddress; readonly linkLocal?: IpAddress };
+  /** Subnets shared with the peer, for `third-party`. */
+  readonly sharedSubnets?: readonly Prefix[];
+  readonly prefixLimit?: Readonly<Partial<Record<FamilyName, PrefixLimit>>>;
+  /** Advertise only what this node originates (a node that is no transit). */
+  readonly exportOnlyLocal?: boolean;
+  /** How often the own AS may be in a received AS_PATH. Default 0. */
+  readonly allowOwnAs?: number;
+  /** eBGP: the first AS of a received path must be the peer's (RFC 4271 §6.3). Default true; off for route servers. */
+  readonly enforceFirstAs?: boolean;
+  /** eBGP: keep the MED of learned paths on export. Default false (RFC 4271 §5.1.4). */
+  readonly exportMed?: boolean;
+}
+
+/** What the RIB needs to know about a session: a part of `Negotiated`. */
+export interface RibSession {
+  readonly families: ReadonlySet<FamilyName>;
+  readonly fourOctetAs: boolean;
+  readonly addPathReceive: ReadonlySet<FamilyName>;
+  readonly addPathSend: ReadonlySet<FamilyName>;
+  readonly maxOctets: number;
+  readonly remoteRouterId: IpAddress;
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress;
+}
+
+/** One next hop of a selected route. */
+export interface SelectedNextHop {
+  readonly address: IpAddress;
+  /** Link-local address to send to, when the peer gave one (RFC 2545 §3). */
+  readonly linkLocal?: IpAddress;
+}
+
+/**
+ * Takes changed selections. `octets` is scratch space, valid during the call: 4 or 16 octets of the address.
+ */
+export interface FibSink {
+  /** The route now has these next hops: see {@link Rib.nextHopSet}. */
+  route(family: FamilyName, octets: Uint8Array, length: number, nextHopSet: number): void;
+  /** There is no BGP route any more (none, or the node's own origin is selected). */
+  remove(family: FamilyName, octets: Uint8Array, length: number): void;
+}
+
+/** Counters of a peer in one family. */
+export interface RibPeerCounters {
+  /** Paths in Adj-RIB-In, before policy. */
+  readonly received: number;
+  /** Paths that the loop checks and the import policy let through. */
+  readonly accepted: number;
+  /** Prefixes whose best path is from this peer. */
+  readonly best: number;
+  /** Paths in Adj-RIB-Out. */
+  readonly advertised: number;
+}
+
+/** Why a path may not be selected. */
+export type InvalidReason =
+  | 'import-policy'
+  | 'as-loop'
+  | 'originator-loop'
+  | 'cluster-loop'
+  | 'next-hop-unreachable'
+  | 'next-hop-own'
+  | 'session-down';
+
+/** One path of one prefix, decoded for people. */
+export interface PathView {
+  readonly family: FamilyName;
+  readonly prefix: Prefix;
+  /** ADD-PATH identifier (RFC 7911), when the session has them. */
+  readonly pathId?: number;
+  readonly source: RouteSource;
+  /** Name, address and kind of the peer it was heard from; absent for local origin. */
+  readonly peer?: { readonly name: string; readonly address: IpAddress; readonly kind: 'ebgp' | 'ibgp' };
+  readonly valid: boolean;
+  readonly invalidReason?: InvalidReason;
+  readonly best: boolean;
+  /** Used beside the best path. */
+  readonly multipath: boolean;
+  /**
+   * Name of the rule of the decision process that ranked it: for the best path over the next one, else below the best.
+   * Absent for invalid paths and where there is no other.
+   */
+  readonly rule?: string;
+  /** As the table asked for holds them: Loc-RIB after import policy, Adj-RIB-In as received, Adj-RIB-Out as sent. */
+  readonly attributes: PathAttributes;
+  /** Loc-RIB: as received, where import policy changed them. */
+  readonly beforePolicy?: PathAttributes;
+  /** Adj-RIB-In: after import policy, where it changed them. */
+  readonly afterPolicy?: PathAttributes;
+  /** Adj-RIB-In and Loc-RIB: the term of the import policy that decided; Adj-RIB-Out: of the export policy. */
+  readonly policyTerm?: string;
+}
+
+/** Which part of a table. */
+export interface RouteQuery {
+  /** Both when absent. */
+  readonly family?: FamilyName;
+  /** This prefix alone, or everything inside with `longer`. */
+  readonly prefix?: Prefix;
+  /** The longest match of this address. Not with `prefix`. */
+  readonly address?: IpAddress;
+  readonly longer?: boolean;
+  /** Loc-RIB: only the best path of each prefix. */
+  readonly bestOnly?: boolean;
+}
