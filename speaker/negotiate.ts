@@ -1,0 +1,265 @@
+import type { Capability, FamilyName, IpAddress, Notification, OpenMessage } from 'bgp-ts';
+import {
+  AS_TRANS,
+  ErrorCode,
+  encodeCapabilities,
+  Families,
+  familyOf,
+  formatIp,
+  ipEquals,
+  ipv4ToUint32,
+  OpenSubcode,
+} from 'bgp-ts';
+import { err, ok, type Result } from '../lib/result.ts';
+
+/** What is configured for one peer, every default already filled in. Times are seconds. */
+export interface PeerSettings {
+  /** Unique among the peers of this speaker; appears in logs and `bgpctl`. */
+  readonly name: string;
+  readonly address: IpAddress;
+  /** TCP port the peer listens on, 179 unless configured. */
+  readonly port: number;
+  /** Source address of our connections; the kernel chooses when absent. */
+  readonly localAddress?: IpAddress;
+  /** Interface the session is bound to; required for a link-local `address`, where it is the scope. */
+  readonly device?: string;
+  readonly localAs: number;
+  readonly remoteAs: number;
+  readonly kind: 'ebgp' | 'ibgp';
+  /** Our BGP identifier: an IPv4 value. */
+  readonly routerId: IpAddress;
+  /** Never connects, only waits for the peer to do so. */
+  readonly passive: boolean;
+  /** Offered hold time: 0 (no keepalives at all) or at least 3. */
+  readonly holdSeconds: number;
+  /** At most this between keepalives; a third of the negotiated hold time when absent or longer than that. */
+  readonly keepaliveSeconds?: number;
+  /** Longest wait between two connection attempts to a peer that cannot be reached (the back-off grows up to it). */
+  readonly connectRetrySeconds: number;
+  /** After this an unanswered attempt counts as failed: a wrong MD5 key answers with silence. */
+  readonly connectTimeoutSeconds: number;
+  /** Quiet time after an error of the protocol; attempts after repeated ones are up to twelve times as far apart. */
+  readonly idleHoldSeconds: number;
+  /** Address families offered; not empty. */
+  readonly families: readonly FamilyName[];
+  /** TCP MD5 key (RFC 2385), 1 to 80 octets of UTF-8. */
+  readonly password?: string;
+  /** GTSM (RFC 5082): the peer is at most so many hops away; 1 means directly connected. */
+  readonly ttlSecurityHops?: number;
+  /** TTL of a multihop session; without it an eBGP session has 1 and an iBGP session the system's default. */
+  readonly multihopTtl?: number;
+  /** Type of service or traffic class octet, 0xc0 (CS6) unless configured. */
+  readonly tos: number;
+  /** Present: the peer is shut down by the administrator, with the text to send (RFC 9003), which may be empty. */
+  readonly adminDown?: { readonly text: string };
+  /** ADD-PATH (RFC 7911) per family, from our point of view. */
+  readonly addPath?: readonly AddPathSetting[];
+  /** Offers Extended Message (RFC 8654); off when absent. */
+  readonly extendedMessages?: boolean;
+  /** Send hold time (RFC 9687); when absent the larger of 480 and twice the negotiated hold time. */
+  readonly sendHoldSeconds?: number;
+}
+
+/** ADD-PATH of one family: what we are willing to do. */
+export interface AddPathSetting {
+  readonly family: FamilyName;
+  readonly send: boolean;
+  readonly receive: boolean;
+}
+
+/** What both OPENs together allow on one session. Never changes while the session lives. */
+export interface Negotiated {
+  /** Families both sides offered. */
+  readonly families: ReadonlySet<FamilyName>;
+  /** Both sides speak four-octet AS numbers (RFC 6793): AS_PATH holds four octets an AS. */
+  readonly fourOctetAs: boolean;
+  /** Families whose NLRI arrive with a path identifier. */
+  readonly addPathReceive: ReadonlySet<FamilyName>;
+  /** Families whose NLRI must be sent with a path identifier. */
+  readonly addPathSend: ReadonlySet<FamilyName>;
+  /** The peer understands ROUTE-REFRESH (RFC 2918), which we always do. */
+  readonly routeRefresh: boolean;
+  /** The smaller of both offers; 0: neither keepalives nor a hold timer. */
+  readonly holdSeconds: number;
+  /** Between two of our keepalives, before jitter; 0: none. */
+  readonly keepaliveSeconds: number;
+  /** Largest message either side may send: 4096, or 65535 with Extended Message. */
+  readonly maxOctets: number;
+  readonly kind: 'ebgp' | 'ibgp';
+  readonly localAs: number;
+  readonly remoteAs: number;
+  readonly localRouterId: IpAddress;
+  readonly remoteRouterId: IpAddress;
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress;
+  /** Interface of a session with a link-local address, or the one configured. */
+  readonly device?: string;
+  readonly capabilitiesSent: readonly Capability[];
+  readonly capabilitiesReceived: readonly Capability[];
+}
+
+/** Addresses of the connection that an OPEN arrived on. */
+export interface ConnectionAddresses {
+  readonly localAddress: IpAddress;
+  readonly remoteAddress: IpAddress;
+  readonly device?: string;
+}
+
+const STANDARD_MAX_OCTETS = 4096;
+const EXTENDED_MAX_OCTETS = 65535;
+
+/** The capabilities we offer to a peer, in the order they are sent. */
+export function offeredCapabilities(settings: PeerSettings): Capability[] {
+  const capabilities: Capability[] = settings.families.map((name) => multiprotocol(name));
+  capabilities.push({ type: 'route-refresh' }, { type: 'four-octet-as', asn: settings.localAs });
+  const addPath = (settings.addPath ?? []).filter((entry) => settings.families.includes(entry.family));
+  if (addPath.some((entry) => entry.send || entry.receive)) {
+    capabilities.push({
+      type: 'add-path',
+      entries: addPath
+        .filter((entry) => entry.send || entry.receive)
+        .map(({ family, send, receive }) => ({
+          afi: Families[family].afi,
+          safi: Families[family].safi,
+          sendReceive: send && receive ? 3 : send ? 2 : 1,
+        })),
+    });
+  }
+  if (settings.extendedMessages === true) capabilities.push({ type: 'extended-message' });
+  return capabilities;
+}
+
+/** The OPEN we send to a peer: AS_TRANS stands in for an AS number above 65535 (RFC 6793 §9). */
+export function openFor(settings: PeerSettings): OpenMessage {
+  return {
+    version: 4,
+    myAs: settings.localAs > 0xffff ? AS_TRANS : settings.localAs,
+    holdSeconds: settings.holdSeconds,
+    routerId: settings.routerId,
+    capabilities: offeredCapabilities(settings),
+  };
+}
+
+/** The peer's AS number: that of its four-octet capability, else the two octets of the header (RFC 6793 §4.2.3). */
+export function remoteAsOf(open: OpenMessage): number {
+  for (const capability of open.capabilities) if (capability.type === 'four-octet-as') return capability.asn;
+  return open.myAs;
+}
+
+/**
+ * Checks a peer's OPEN against what is configured (RFC 4271 §6.2, RFC 6286, RFC 6793, RFC 7607) and works out what
+ * the session may do.
+ * @returns what was agreed on, or the NOTIFICATION (code 2) to send
+ */
+export function negotiate(
+  settings: PeerSettings,
+  received: OpenMessage,
+  addresses: ConnectionAddresses,
+): Result<Negotiated, Notification> {
+  if (received.version !== 4) {
+    // The data is the largest version we support, in two octets (RFC 4271 §6.2).
+    return refuse(OpenSubcode.UnsupportedVersionNumber, Uint8Array.of(0, 4));
+  }
+  const remoteAs = remoteAsOf(received);
+  if (remoteAs === 0 || remoteAs !== settings.remoteAs || !headerAsAgrees(received, remoteAs)) {
+    return refuse(OpenSubcode.BadPeerAs);
+  }
+  const identifier = ipv4ToUint32(received.routerId);
+  if (identifier === 0 || (settings.kind === 'ibgp' && ipEquals(received.routerId, settings.routerId))) {
+    return refuse(OpenSubcode.BadBgpIdentifier);
+  }
+  if (received.holdSeconds === 1 || received.holdSeconds === 2) return refuse(OpenSubcode.UnacceptableHoldTime);
+
+  const sent = offeredCapabilities(settings);
+  const families = commonFamilies(settings.families, received.capabilities);
+  if (families.size === 0) {
+    // A session without a family is of no use: name those we require (RFC 5492 §5).
+    return refuse(OpenSubcode.UnsupportedCapability, encodeCapabilities(settings.families.map(multiprotocol)));
+  }
+  const holdSeconds = Math.min(settings.holdSeconds, received.holdSeconds);
+  const extended =
+    settings.extendedMessages === true && received.capabilities.some(({ type }) => type === 'extended-message');
+  return ok({
+    families,
+    fourOctetAs: received.capabilities.some(({ type }) => type === 'four-octet-as'),
+    ...addPathOf(settings, families, received.capabilities),
+    routeRefresh: received.capabilities.some(({ type }) => type === 'route-refresh'),
+    holdSeconds,
+    keepaliveSeconds: Math.min(settings.keepaliveSeconds ?? Number.POSITIVE_INFINITY, holdSeconds / 3),
+    maxOctets: extended ? EXTENDED_MAX_OCTETS : STANDARD_MAX_OCTETS,
+    kind: settings.kind,
+    localAs: settings.localAs,
+    remoteAs,
+    localRouterId: settings.routerId,
+    remoteRouterId: received.routerId,
+    localAddress: addresses.localAddress,
+    remoteAddress: addresses.remoteAddress,
+    ...(addresses.device === undefined ? {} : { device: addresses.device }),
+    capabilitiesSent: sent,
+    capabilitiesReceived: received.capabilities,
+  });
+}
+
+/** What was wrong with an OPEN in words, for the log: the NOTIFICATION alone does not say what was seen and wanted. */
+export function openProblem(settings: PeerSettings, received: OpenMessage): string {
+  const remoteAs = remoteAsOf(received);
+  if (received.version !== 4) return `version ${received.version}: only 4 is spoken`;
+  if (remoteAs !== settings.remoteAs) return `AS ${remoteAs}: ${settings.remoteAs} is configured`;
+  if (!headerAsAgrees(received, remoteAs)) return `AS ${received.myAs} in the header, AS ${remoteAs} in the capability`;
+  if (received.holdSeconds === 1 || received.holdSeconds === 2) {
+    return `hold time ${received.holdSeconds} s: must be 0 or at least 3 s (RFC 4271 §4.2)`;
+  }
+  if (ipv4ToUint32(received.routerId) === 0 || ipEquals(received.routerId, settings.routerId)) {
+    return `BGP identifier ${formatIp(received.routerId)}: must not be zero, nor ours within one AS (RFC 6286)`;
+  }
+  return `no address family in common with ${settings.families.join(', ')}`;
+}
+
+/** The two-octet field repeats an AS number that fits, and is AS_TRANS for one that does not. */
+function headerAsAgrees(open: OpenMessage, remoteAs: number): boolean {
+  return open.myAs === remoteAs || open.myAs === AS_TRANS;
+}
+
+/** A peer that offers no multiprotocol capability speaks IPv4 unicast, as before RFC 4760. */
+function commonFamilies(ours: readonly FamilyName[], received: readonly Capability[]): Set<FamilyName> {
+  const theirs = new Set<FamilyName>();
+  let offersAny = false;
+  for (const capability of received) {
+    if (capability.type !== 'multiprotocol') continue;
+    offersAny = true;
+    const name = familyOf(capability.afi, capability.safi);
+    if (name !== undefined) theirs.add(name);
+  }
+  if (!offersAny) theirs.add('ipv4-unicast');
+  return new Set(ours.filter((name) => theirs.has(name)));
+}
+
+/** ADD-PATH works in a direction only if one side sends and the other receives (RFC 7911 §4). */
+function addPathOf(
+  settings: PeerSettings,
+  families: ReadonlySet<FamilyName>,
+  received: readonly Capability[],
+): Pick<Negotiated, 'addPathReceive' | 'addPathSend'> {
+  const addPathReceive = new Set<FamilyName>();
+  const addPathSend = new Set<FamilyName>();
+  for (const capability of received) {
+    if (capability.type !== 'add-path') continue;
+    for (const entry of capability.entries) {
+      const name = familyOf(entry.afi, entry.safi);
+      const own = settings.addPath?.find(({ family }) => family === name);
+      if (name === undefined || own === undefined || !families.has(name)) continue;
+      if (own.receive && (entry.sendReceive & 2) !== 0) addPathReceive.add(name);
+      if (own.send && (entry.sendReceive & 1) !== 0) addPathSend.add(name);
+    }
+  }
+  return { addPathReceive, addPathSend };
+}
+
+function multiprotocol(name: FamilyName): Capability {
+  const { afi, safi } = Families[name];
+  return { type: 'multiprotocol', afi, safi };
+}
+
+function refuse(subcode: number, data: Uint8Array = new Uint8Array(0)): Result<never, Notification> {
+  return err({ code: ErrorCode.OpenMessage, subcode, data });
+}
