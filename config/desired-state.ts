@@ -280,7 +280,8 @@ export type DesiredMatch =
       readonly patterns: readonly DesiredCommunityPattern[];
     }
   | { readonly type: 'med'; readonly range: DesiredRange }
-  | { readonly type: 'local-pref'; readonly range: DesiredRange }
+  /** A path without LOCAL_PREF counts as `absent`, or as 100. */
+  | { readonly type: 'local-pref'; readonly range: DesiredRange; readonly absent?: number | undefined }
   | { readonly type: 'next-hop'; readonly set: DesiredPrefixSet }
   | { readonly type: 'peer'; readonly names: readonly string[] }
   | { readonly type: 'peer-kind'; readonly kind: 'ebgp' | 'ibgp' }

@@ -99,8 +99,8 @@ export type PolicyMatch =
       readonly patterns: readonly CommunityPattern[];
     }
   | { readonly type: 'med'; readonly range: NumberRange }
-  /** A path without LOCAL_PREF counts as 100. */
-  | { readonly type: 'local-pref'; readonly range: NumberRange }
+  /** A path without LOCAL_PREF counts as `absent`, or as 100. */
+  | { readonly type: 'local-pref'; readonly range: NumberRange; readonly absent?: number | undefined }
   | { readonly type: 'next-hop'; readonly set: PrefixSet }
   | { readonly type: 'peer'; readonly names: readonly string[] }
   | { readonly type: 'peer-kind'; readonly kind: PeerKind }
