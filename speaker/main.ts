@@ -1,0 +1,111 @@
+/** podrouted: flags, signals, exit codes. Everything else is in daemon.ts. */
+import { hostname } from 'node:os';
+import { Command, InvalidArgumentError } from 'commander';
+import { createLogger, type LogLevel } from '../lib/log.ts';
+import { errorMessage } from '../lib/result.ts';
+import { version } from '../lib/version.ts';
+import { ConfigurationError, checkConfiguration, Daemon } from './daemon.ts';
+
+/** Exit codes: 0 ended as asked, 1 could not start or a bug, 2 wrong flags, 3 the configuration has problems. */
+const EXIT = { failure: 1, usage: 2, configuration: 3 } as const;
+
+const logLevels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+function parseLogLevel(text: string): LogLevel {
+  const level = logLevels.find((candidate) => candidate === text);
+  if (level === undefined) throw new InvalidArgumentError(`must be one of ${logLevels.join(', ')}`);
+  return level;
+}
+
+const program = new Command('podrouted')
+  .description('BGP speaker of a node, or alone a route reflector: peers, kernel routes and pods.')
+  .version(version)
+  .requiredOption('-c, --config <path>', 'configuration: one YAML file or a directory of them')
+  .option('-n, --node <name>', 'which Node of the configuration this is', process.env['NODENAME'])
+  .option('--run-dir <path>', 'directory of the Unix sockets (default: as configured, else /run/podroute)')
+  .option('--state-dir <path>', 'directory of what outlives a restart (default: as configured, else /var/lib/podroute)')
+  .option('--log-level <level>', `${logLevels.join(', ')}; overrides the configuration`, parseLogLevel)
+  .option('--check', 'read the configuration, report every problem, start nothing')
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT.usage))
+  .parse();
+
+interface Flags {
+  readonly config: string;
+  readonly node?: string;
+  readonly runDir?: string;
+  readonly stateDir?: string;
+  readonly logLevel?: LogLevel;
+  readonly check?: true;
+}
+
+const flags = program.opts<Flags>();
+const source = { path: flags.config, node: flags.node, hostname: hostname() };
+
+function reportProblems(error: ConfigurationError): never {
+  for (const line of error.lines) process.stderr.write(`${line}\n`);
+  process.stderr.write(`podrouted: ${error.message}\n`);
+  process.exit(EXIT.configuration);
+}
+
+if (flags.check === true) {
+  try {
+    const { warnings, summary } = checkConfiguration(source);
+    for (const line of warnings) process.stderr.write(`${line}\n`);
+    process.stdout.write(`${summary}\n`);
+    process.exit(0);
+  } catch (error) {
+    if (error instanceof ConfigurationError) reportProblems(error);
+    throw error;
+  }
+}
+
+let log = createLogger(flags.logLevel ?? 'info');
+
+process.on('uncaughtException', (error) => {
+  log.error('bug', { stack: error.stack ?? String(error) });
+  process.exit(EXIT.failure);
+});
+process.on('unhandledRejection', (reason) => {
+  log.error('bug', { stack: reason instanceof Error ? (reason.stack ?? reason.message) : String(reason) });
+  process.exit(EXIT.failure);
+});
+
+try {
+  const daemon = await Daemon.start({
+    source,
+    ...(flags.runDir === undefined ? {} : { runDirectory: flags.runDir }),
+    ...(flags.stateDir === undefined ? {} : { stateDirectory: flags.stateDir }),
+    createLog(level) {
+      log = createLogger(flags.logLevel ?? level);
+      return log;
+    },
+  });
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info('stopping', { signal });
+    daemon.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error('stop failed', { error: errorMessage(error) });
+        process.exit(EXIT.failure);
+      },
+    );
+  };
+  process.on('SIGTERM', () => stop('SIGTERM'));
+  process.on('SIGINT', () => stop('SIGINT'));
+  process.on('SIGHUP', () => {
+    try {
+      daemon.reload(false);
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      for (const line of error.lines) log.error('reload refused', { problem: line });
+    }
+  });
+} catch (error) {
+  if (error instanceof ConfigurationError) reportProblems(error);
+  log.error('start failed', { error: errorMessage(error) });
+  process.stderr.write(`podrouted: ${errorMessage(error)}\n`);
+  process.exit(EXIT.failure);
+}
