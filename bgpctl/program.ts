@@ -1,0 +1,141 @@
+import { Argument, Command, Option } from 'commander';
+import { Client } from './client.ts';
+import type { Context } from './context.ts';
+import { ExitCode } from './errors.ts';
+import type { Terminal } from './terminal.ts';
+
+/** Where the daemon's control socket is unless told otherwise. */
+export const DEFAULT_SOCKET = '/run/podroute/podrouted.sock';
+
+/** Environment variable that names another socket. */
+export const SOCKET_VARIABLE = 'PODROUTE_API_SOCKET';
+
+/** Families as they may be typed. */
+const familyChoices = ['ipv4', 'ipv6', 'ipv4-unicast', 'ipv6-unicast'] as const;
+
+/** What a word on the command line stands for; completion asks the daemon for the names. */
+export const peerArgument = 'peer';
+
+/**
+ * The commands of bgpctl. Each one's code is loaded when it runs, so that the program starts without the others'.
+ * @param env environment, for the socket's path and the colours
+ */
+export function buildProgram(terminal: Terminal, env: Readonly<Record<string, string | undefined>>): Command {
+  const program = new Command('bgpctl')
+    .description('Shows and steers podrouted, the BGP speaker of this node.')
+    .option('--json', 'print JSON in the documented, stable shape (docs/api.md)')
+    .addOption(
+      new Option('--socket <path>', `control socket of the daemon (or ${SOCKET_VARIABLE})`).default(socketOf(env)),
+    )
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void terminal.write(text),
+      writeErr: (text) => terminal.complain(text),
+    })
+    .showSuggestionAfterError()
+    .showHelpAfterError('(bgpctl --help, or bgpctl COMMAND --help, says what there is)')
+    .addHelpText('after', `\n${exitCodeHelp}`)
+    .helpCommand(false);
+  const context = (): Context => {
+    const options = program.opts<{ json?: boolean; socket: string }>();
+    return { client: new Client(options.socket), terminal, json: options.json === true };
+  };
+  addShow(program, context);
+  addPeerActions(program, context);
+  program
+    .command('fib')
+    .description("the kernel's forwarding table")
+    .command('check')
+    .description('compare the kernel with what it should hold; exit code 1 on any difference')
+    .action(async () => (await import('./commands/fib.ts')).checkFib(context()));
+  program
+    .command('reload')
+    .description('read the configuration again and apply the difference')
+    .option('--dry-run', 'say what would change, and which sessions would reset, and change nothing')
+    .action(async (options: { dryRun?: boolean }) => (await import('./commands/reload.ts')).reload(context(), options));
+  program
+    .command('health')
+    .description('whether the daemon has done its own job; exit code 1 while not')
+    .action(async () => (await import('./commands/version.ts')).showHealth(context()));
+  program
+    .command('version')
+    .description('of bgpctl and of the daemon')
+    .action(async () => {
+      const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
+      return (await import('./commands/version.ts')).showVersion(context(), manifest.version);
+    });
+  program
+    .command('completion')
+    .description('print a completion script: source <(bgpctl completion bash)')
+    .addArgument(new Argument('<shell>', 'which shell').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: string) => (await import('./commands/completion.ts')).printCompletion(terminal, shell));
+  return program;
+}
+
+const exitCodeHelp = `Exit codes: ${ExitCode.Ok} done, ${ExitCode.Refused} the daemon refused or a check failed, ${ExitCode.Usage} wrong command line, ${ExitCode.Away} no daemon answers.`;
+
+function socketOf(env: Readonly<Record<string, string | undefined>>): string {
+  const named = env[SOCKET_VARIABLE];
+  return named === undefined || named === '' ? DEFAULT_SOCKET : named;
+}
+
+function addShow(program: Command, context: () => Context): void {
+  const show = program.command('show').description('peers, routes, kernel routes, pods, address blocks');
+  show
+    .command('peers')
+    .description('all peers, or everything about one')
+    .argument(`[${peerArgument}]`, 'name or address')
+    .action(async (peer: string | undefined) => (await import('./commands/peers.ts')).showPeers(context(), peer));
+  show
+    .command('routes')
+    .description('the Loc-RIB; every attribute where a prefix or address is named')
+    .argument('[prefix]', 'a prefix, or an address for its longest match')
+    .addOption(new Option('--received <peer>', 'what the peer sent, before policy').conflicts(['advertised', 'best']))
+    .addOption(new Option('--advertised <peer>', 'what the peer was sent').conflicts(['received', 'best']))
+    .addOption(new Option('--best', 'only the best path of each prefix').conflicts(['received', 'advertised']))
+    .addOption(new Option('--family <family>', 'only this family').choices(familyChoices))
+    .option('--longer', 'everything inside the prefix')
+    .action(async (prefix: string | undefined, options: object) =>
+      (await import('./commands/routes.ts')).showRoutes(context(), prefix, options),
+    );
+  show
+    .command('fib')
+    .description("our routes in the kernel's forwarding table")
+    .argument('[prefix]', 'a prefix, or an address for its longest match')
+    .addOption(new Option('--family <family>', 'only this family').choices(familyChoices))
+    .action(async (prefix: string | undefined, options: object) =>
+      (await import('./commands/fib.ts')).showFib(context(), prefix, options),
+    );
+  show
+    .command('pods')
+    .description('pods wired by this node')
+    .action(async () => (await import('./commands/pods.ts')).showPods(context()));
+  show
+    .command('blocks')
+    .description('address blocks of this node')
+    .action(async () => (await import('./commands/pods.ts')).showBlocks(context()));
+}
+
+function addPeerActions(program: Command, context: () => Context): void {
+  program
+    .command('clear')
+    .description('reset the session with a peer')
+    .argument(`<${peerArgument}>`, 'name or address')
+    .option('--soft', 'evaluate routes again in both directions and keep the session')
+    .action(async (peer: string, options: { soft?: boolean }) =>
+      (await import('./commands/peer-actions.ts')).clearPeer(context(), peer, options),
+    );
+  program
+    .command('shutdown')
+    .description('take a peer down until it is enabled')
+    .argument(`<${peerArgument}>`, 'name or address')
+    .option('--message <text>', 'tell the peer why, at most 255 octets (RFC 9003)')
+    .action(async (peer: string, options: { message?: string }) =>
+      (await import('./commands/peer-actions.ts')).shutdownPeer(context(), peer, options),
+    );
+  program
+    .command('enable')
+    .description('end a shutdown')
+    .argument(`<${peerArgument}>`, 'name or address')
+    .action(async (peer: string) => (await import('./commands/peer-actions.ts')).enablePeer(context(), peer));
+}
