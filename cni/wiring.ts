@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ip, type IpAddress } from 'bgp-ts';
+import { type IpAddress, ip } from 'bgp-ts';
 
 /** What every pod uses as its IPv4 gateway; the host end of its veth holds it. */
 export const gateway4: IpAddress = ip('169.254.1.1');
