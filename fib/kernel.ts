@@ -53,11 +53,14 @@ export const RecordKind = {
 } as const;
 export type RecordKind = (typeof RecordKind)[keyof typeof RecordKind];
 
+/** Or-ed to a `RecordKind` by `list` with `beside`: another program has a route with the same prefix and metric. */
+export const FOREIGN_BESIDE = 0x100;
+
 /** Words of one route in `RouteRecords`. */
 export const RECORD_WORDS = 10;
 
 /**
- * Routes as the kernel has them. `words` holds `count` times `RECORD_WORDS` signed 32-bit values: 0 RecordKind; 1 version (4, 6) |
+ * Routes as the kernel has them. `words` holds `count` times `RECORD_WORDS` signed 32-bit values: 0 RecordKind, perhaps with FOREIGN_BESIDE; 1 version (4, 6) |
  * prefix length << 8; 2 table as uint32; 3 protocol number; 4 metric as uint32; 5 target id in the kernel's `targets`; 6..9
  * address, most significant word first (IPv4 uses word 6 only). Valid only during the call that gives them.
  */
@@ -87,6 +90,8 @@ export interface KernelAddress {
 export interface RouteFilter {
   readonly protocol?: number;
   readonly table?: number;
+  /** Look at routes of all protocols, to find out which of those given have a foreign one beside them (costs reading them all). */
+  readonly beside?: boolean;
 }
 
 /** Who is told of changes that others made. Changes made through `apply` are not reported. */

@@ -104,7 +104,8 @@ export class TargetTable {
 export function hopText(hop: FibNextHop): string {
   const { gateway, ifIndex, weight = 1, onlink = false } = hop;
   if (gateway === undefined && ifIndex === undefined) throw new RangeError('next hop: neither gateway nor interface');
-  if (!Number.isInteger(weight) || weight < 1 || weight > 256) throw new RangeError(`next hop: weight ${weight} is not in 1..256`);
+  if (!Number.isInteger(weight) || weight < 1 || weight > 256)
+    throw new RangeError(`next hop: weight ${weight} is not in 1..256`);
   const via = gateway === undefined ? '' : `via ${formatIp(gateway)},`;
   return `${via}dev ${ifIndex ?? '?'},weight ${weight}${onlink ? ',onlink' : ''}`;
 }
