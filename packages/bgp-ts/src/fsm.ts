@@ -477,11 +477,7 @@ function stop(from: FsmState, reason: Notification): Transition {
 }
 
 function ending(from: FsmState, reason: Notification): FsmAction[] {
-  const actions: FsmAction[] = [
-    { type: 'send-notification', notification: reason },
-    ...stopTimers,
-    closeTcp,
-  ];
+  const actions: FsmAction[] = [{ type: 'send-notification', notification: reason }, ...stopTimers, closeTcp];
   if (from === 'Established') actions.push({ type: 'session-down' });
   return actions;
 }
