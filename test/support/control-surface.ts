@@ -1,0 +1,226 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Block, FibRoute, PeerDetail, PeerSummary, Pod, Route } from '../../lib/api.ts';
+import { systemClock } from '../../lib/clock.ts';
+import { silentLogger } from '../../lib/log.ts';
+import { ControlError, type ControlSurface } from '../../speaker/api/control-surface.ts';
+import { ApiServer } from '../../speaker/api/server.ts';
+
+/** A peer in the list, Established with a router of AS 65000 unless told otherwise. */
+export function peerSummary(over: Partial<PeerSummary> = {}): PeerSummary {
+  return {
+    name: 'tor',
+    address: '10.0.1.254',
+    localAs: 64512,
+    remoteAs: 65000,
+    kind: 'ebgp',
+    routeReflectorClient: false,
+    state: 'Established',
+    adminState: 'up',
+    stateSeconds: 3723.4,
+    families: [{ family: 'ipv4-unicast', inForce: true, received: 3, accepted: 2, advertised: 1 }],
+    ...over,
+  };
+}
+
+/** Everything about that peer. */
+export function peerDetail(over: Partial<PeerDetail> = {}): PeerDetail {
+  const none = { sent: 0, received: 0 };
+  return {
+    ...peerSummary(),
+    localRouterId: '10.0.1.1',
+    remoteRouterId: '10.0.0.254',
+    localAddress: '10.0.1.1',
+    localPort: 40312,
+    remotePort: 179,
+    capabilities: {
+      sent: [
+        { code: 1, name: 'multiprotocol', detail: 'ipv4-unicast' },
+        { code: 2, name: 'route-refresh' },
+        { code: 65, name: 'four-octet-as', detail: 'AS 64512' },
+      ],
+      received: [
+        { code: 1, name: 'multiprotocol', detail: 'ipv4-unicast' },
+        { code: 65, name: 'four-octet-as', detail: 'AS 65000' },
+        { code: 73, name: 'unknown', detail: '0474' },
+      ],
+      inForce: {
+        families: ['ipv4-unicast'],
+        fourOctetAs: true,
+        routeRefresh: false,
+        addPathReceive: [],
+        addPathSend: [],
+        maxOctets: 4096,
+      },
+    },
+    timers: {
+      holdConfiguredSeconds: 90,
+      holdSeconds: 9,
+      holdRemainingSeconds: 7.2,
+      keepaliveSeconds: 3,
+      connectRetrySeconds: 10,
+    },
+    counters: {
+      established: 2,
+      resets: 1,
+      octetsSent: 1234,
+      octetsReceived: 5678,
+      open: { sent: 2, received: 2 },
+      update: { sent: 4, received: 7 },
+      notification: { sent: 0, received: 1 },
+      keepalive: { sent: 40, received: 41 },
+      routeRefresh: none,
+    },
+    lastReset: { at: '2026-01-02T03:04:05Z', by: 'remote', text: 'received Cease/Administrative Shutdown: "bye"' },
+    policy: {
+      import: { mode: 'configured', names: ['tor-in'] },
+      export: { mode: 'rfc8212', names: [], reason: 'give peer tor an export policy' },
+    },
+    options: { passive: false, nextHop: 'auto', authentication: 'tcp-md5', ttlSecurityHops: 1, maxPrefix: 1000 },
+    ...over,
+  };
+}
+
+/** A best path from the top-of-rack router. */
+export function route(over: Partial<Route> = {}): Route {
+  return {
+    prefix: '10.64.2.0/26',
+    family: 'ipv4-unicast',
+    source: 'peer',
+    peer: 'tor',
+    peerAddress: '10.0.1.254',
+    kind: 'ebgp',
+    valid: true,
+    best: true,
+    multipath: false,
+    attributes: { origin: 'IGP', asPath: '65000 64513', asPathLength: 2, nextHop: '10.0.1.254' },
+    ...over,
+  };
+}
+
+/** An installed kernel route. */
+export function fibRoute(over: Partial<FibRoute> = {}): FibRoute {
+  return {
+    prefix: '10.64.2.0/26',
+    family: 'ipv4-unicast',
+    kind: 'unicast',
+    origin: 'bgp',
+    nextHops: [{ gateway: '10.0.1.254', device: 'eth0' }],
+    table: 254,
+    metric: 1024,
+    protocol: 177,
+    state: 'installed',
+    ...over,
+  };
+}
+
+/** A wired pod. */
+export const pod: Pod = {
+  containerId: '0123456789abcdef0123456789abcdef',
+  interface: 'eth0',
+  hostInterface: 'pod1a2b3c',
+  namespace: 'default',
+  name: 'web-0',
+  addresses: ['10.64.1.2', 'fd00:64:1::2'],
+  createdAt: '2026-01-02T03:04:05Z',
+};
+
+/** A block of the node. */
+export const block: Block = {
+  prefix: '10.64.1.0/26',
+  family: 'ipv4-unicast',
+  pool: 'pods',
+  size: 64,
+  used: 3,
+  free: 61,
+  advertised: true,
+  discard: 'blackhole',
+};
+
+/** A call that changes something, as the fake saw it. */
+export type RecordedCall = readonly [string, ...unknown[]];
+
+/** A daemon with one peer; methods can be replaced one by one. */
+export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface & { readonly calls: RecordedCall[] } {
+  const calls: RecordedCall[] = [];
+  const known = (name: string): string => {
+    if (name !== 'tor' && name !== '10.0.1.254' && name !== 'mesh/node-b')
+      throw ControlError.notFound('peer', name, ['tor']);
+    return name === '10.0.1.254' ? 'tor' : name;
+  };
+  return {
+    calls,
+    version: () => ({
+      program: 'podrouted',
+      version: '0.1.0',
+      apiVersion: 1,
+      node: 'node-a',
+      nodejs: 'v24.0.0',
+      pid: 42,
+      startedAt: '2026-01-02T03:04:05Z',
+      uptimeSeconds: 61,
+    }),
+    health: () => ({ ready: true, checks: [{ name: 'fib', ok: true }] }),
+    peers: () => ({ localAs: 64512, routerId: '10.0.1.1', peers: [peerSummary()] }),
+    peer: (name) => peerDetail({ name: known(name) }),
+    clear(name, request) {
+      calls.push(['clear', name, request]);
+      const done = request.soft ? 'routes are evaluated again' : 'session reset';
+      return { peer: known(name), done, adminState: 'up' };
+    },
+    shutdown(name, request) {
+      calls.push(['shutdown', name, request]);
+      return { peer: known(name), done: 'shut down', adminState: 'down' };
+    },
+    enable(name) {
+      calls.push(['enable', name]);
+      return { peer: known(name), done: 'enabled', adminState: 'up' };
+    },
+    routes(query) {
+      calls.push(['routes', query]);
+      const peer = query.peer === undefined ? {} : { peer: known(query.peer) };
+      return { begin: { view: query.view, ...peer, localAs: 64512, routerId: '10.0.1.1' }, entries: [route()] };
+    },
+    fib(query) {
+      calls.push(['fib', query]);
+      return { begin: { enabled: true, table: 254, protocol: 177, metric: 1024 }, entries: [fibRoute()] };
+    },
+    fibCheck: () => ({ checked: 5, differences: [] }),
+    pods: () => ({ pods: [pod] }),
+    blocks: () => ({ blocks: [block] }),
+    reload(request) {
+      calls.push(['reload', request]);
+      return {
+        applied: !request.dryRun,
+        changes: [{ action: 'change', kind: 'peer', name: 'tor', detail: 'holdSeconds: 90 -> 9', effect: 'reset' }],
+        resets: ['tor'],
+        warnings: [],
+      };
+    },
+    ...over,
+  };
+}
+
+/** A real server over a surface, on a socket in a directory of its own. */
+export interface TestDaemon {
+  readonly socketPath: string;
+  readonly directory: string;
+  close(): Promise<void>;
+}
+
+/** Starts one; `close` also removes the directory. */
+export async function startTestDaemon(surface: ControlSurface): Promise<TestDaemon> {
+  const directory = mkdtempSync(join(tmpdir(), 'podroute-api-'));
+  const socketPath = join(directory, 'podrouted.sock');
+  const server = new ApiServer({ surface, socketPath, clock: systemClock, log: silentLogger });
+  await server.start();
+  return {
+    socketPath,
+    directory,
+    async close() {
+      await server.close();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
