@@ -8,6 +8,7 @@
 #endif
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/nsfs.h>
 #include <net/if.h>
 #include <poll.h>
@@ -271,6 +272,18 @@ static napi_value sock_setsockopt(napi_env env, napi_callback_info info) {
   }
   if (!get_octets(env, args.v[3], &octets)) return NULL;
   return outcome(env, setsockopt(fd, level, name, octets.data, (socklen_t)octets.length));
+}
+
+/* Octets of `struct sock_filter`s; apart from setsockopt because the option holds a pointer to them. */
+static napi_value sock_attach_filter(napi_env env, napi_callback_info info) {
+  args_t args;
+  int fd;
+  octets_t program;
+  if (!get_args(env, info, 2, &args) || !get_int(env, args.v[0], &fd) || !get_octets(env, args.v[1], &program)) return NULL;
+  size_t count = program.length / sizeof(struct sock_filter);
+  if (program.length % sizeof(struct sock_filter) != 0 || count == 0 || count > BPF_MAXINSNS) return number(env, -EINVAL);
+  struct sock_fprog filter = {.len = (unsigned short)count, .filter = (struct sock_filter *)program.data};
+  return outcome(env, setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter));
 }
 
 /* Octets that the option has. */
@@ -672,6 +685,7 @@ static napi_value init(napi_env env, napi_value exports) {
       {"accept4", sock_accept4},
       {"shutdown", sock_shutdown},
       {"setsockopt", sock_setsockopt},
+      {"attachFilter", sock_attach_filter},
       {"getsockopt", sock_getsockopt},
       {"getsockname", sock_getsockname},
       {"getpeername", sock_getpeername},

@@ -20,6 +20,7 @@ interface Addon {
   accept4(fd: number, flags: number): number;
   shutdown(fd: number, how: number): number;
   setsockopt(fd: number, level: number, name: number, value: number | Uint8Array): number;
+  attachFilter(fd: number, program: Uint8Array): number;
   getsockopt(fd: number, level: number, name: number, value: Uint8Array): number;
   getsockname(fd: number, address: Uint8Array): number;
   getpeername(fd: number, address: Uint8Array): number;
@@ -130,6 +131,14 @@ export function shutdown(fd: number, how: 0 | 1 | 2): void {
 /** @param value a number is passed as a C `int`, octets as they are */
 export function setsockopt(fd: number, level: number, name: number, value: number | Uint8Array): void {
   check(addon.setsockopt(fd, level, name, value), 'setsockopt');
+}
+
+/**
+ * Attaches a classic BPF program (SO_ATTACH_FILTER) in place of the one before.
+ * @param program 8 octets for each instruction: code (16 bits), jump if true, jump if false (8 each), operand (32), host byte order
+ */
+export function attachFilter(fd: number, program: Uint8Array): void {
+  check(addon.attachFilter(fd, program), 'setsockopt');
 }
 
 /** The value of an option that is a C `int`. */

@@ -76,6 +76,8 @@ export interface NetlinkRequest {
   readonly type: number;
   /** `MessageFlag` bits beyond `Request` and `Ack`, which the socket sets. */
   readonly flags: number;
+  /** An errno by which the kernel says that there is nothing to list (a routing table that was never used). */
+  readonly emptyErrno?: number;
   write(writer: NetlinkWriter): void;
 }
 

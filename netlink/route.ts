@@ -152,11 +152,12 @@ export interface RouteFilter {
   readonly interfaceIndex?: number | undefined;
 }
 
-/** A request to list routes. A table that does not exist is ENOENT with strict checking. */
+/** A request to list routes. None from a table that does not exist. */
 export function dumpRoutes(filter: RouteFilter): NetlinkRequest {
   return {
     type: MessageType.GetRoute,
     flags: MessageFlag.Dump,
+    emptyErrno: 2,
     write(writer) {
       const table = filter.table ?? 0;
       writeFixed(writer, filter.version, 0, 0, 0, table, filter.protocol ?? 0, 0, filter.type ?? 0, 0);
