@@ -128,3 +128,22 @@ export class ByteWriter {
     return at;
   }
 }
+
+/** Lower-case hex without separators. */
+export function toHex(bytes: Uint8Array): string {
+  let text = '';
+  for (const octet of bytes) text += octet.toString(16).padStart(2, '0');
+  return text;
+}
+
+/**
+ * Octets from hex; white space is ignored.
+ * @throws RangeError for anything else
+ */
+export function fromHex(text: string): Uint8Array {
+  const digits = text.replace(/\s+/g, '');
+  if (!/^([0-9a-fA-F]{2})*$/.test(digits)) throw new RangeError(`not hex: ${text}`);
+  const bytes = new Uint8Array(digits.length / 2);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = Number.parseInt(digits.slice(2 * i, 2 * i + 2), 16);
+  return bytes;
+}
