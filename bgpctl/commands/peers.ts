@@ -176,28 +176,32 @@ function formatFamilies(peer: PeerDetail, style: TableStyle): string {
   return formatTable(columns, peer.families, { ...style, indent: 2 });
 }
 
+/** Code of the capability that is sent once per family (RFC 4760 §8). */
+const MULTIPROTOCOL = 1;
+
 function formatCapabilities(peer: PeerDetail, style: TableStyle): string {
   const { sent, received, inForce } = peer.capabilities;
   interface Row {
     readonly name: string;
-    sent: boolean;
-    received: boolean;
+    readonly sent?: string;
+    readonly received?: string;
   }
+  // A capability that a side has several times, one per family, has a row per value; others have a row with both sides' values.
+  const isRepeated = (code: number): boolean =>
+    code === MULTIPROTOCOL || [sent, received].some((side) => side.filter((one) => one.code === code).length > 1);
   const rows = new Map<string, Row>();
   for (const side of ['sent', 'received'] as const) {
-    for (const capability of side === 'sent' ? sent : received) {
-      const known = capability.name === 'unknown' ? `unknown (code ${capability.code})` : capability.name;
-      const name = capability.detail === undefined ? known : `${known} ${capability.detail}`;
-      const row = rows.get(name) ?? { name, sent: false, received: false };
-      row[side] = true;
-      rows.set(name, row);
+    for (const { code, name: known, detail } of side === 'sent' ? sent : received) {
+      const bare = known === 'unknown' ? `unknown (code ${code})` : known;
+      const name = isRepeated(code) && detail !== undefined ? `${bare} ${detail}` : bare;
+      rows.set(name, { ...(rows.get(name) ?? { name }), [side]: isRepeated(code) ? 'yes' : (detail ?? 'yes') });
     }
   }
   if (rows.size === 0) return '';
   const columns: Column<Row>[] = [
     { title: 'Capability', value: (row) => row.name, shrinkTo: 24 },
-    { title: 'Sent', value: (row) => (row.sent ? 'yes' : 'no') },
-    { title: 'Received', value: (row) => (row.received ? 'yes' : 'no') },
+    { title: 'Sent', value: (row) => row.sent ?? '-', shrinkTo: 12 },
+    { title: 'Received', value: (row) => row.received ?? '-', shrinkTo: 12 },
   ];
   const table = formatTable(columns, [...rows.values()], { ...style, indent: 2 });
   if (inForce === undefined) return table;
