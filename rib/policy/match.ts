@@ -1,6 +1,7 @@
-import { type AsPath, asPathLength, formatAsPath, neighbourAs, type PathAttributes } from 'bgp-ts';
+import { asPathLength, neighbourAs, type PathAttributes } from 'bgp-ts';
+import { AsPathPattern } from '../../lib/as-path-pattern.ts';
 import { unreachable } from '../../lib/result.ts';
-import { AsPathPattern } from './as-path-match.ts';
+import { matchesAsPath, originAs, startsWithAsns } from './as-path-match.ts';
 import { hasCommunity } from './community-match.ts';
 import type { NumberRange, PolicyMatch, PolicyRoute, PrefixSet } from './policy.ts';
 import { PrefixList } from './prefix-list.ts';
@@ -78,9 +79,9 @@ export function holds(match: PreparedMatch, route: PolicyRoute, attributes: Path
     case 'origin':
       return attributes.origin !== undefined && match.origins.includes(attributes.origin);
     case 'as-path':
-      return match.pattern.test(formatAsPath(attributes.asPath ?? []));
+      return matchesAsPath(match.pattern, attributes.asPath ?? []);
     case 'as-path-prefix':
-      return startsWith(attributes.asPath ?? [], match.asns);
+      return startsWithAsns(attributes.asPath ?? [], match.asns);
     case 'as-path-length':
       return within(match.range, asPathLength(attributes.asPath ?? []));
     case 'neighbour-as':
@@ -138,28 +139,6 @@ function within({ min, max }: NumberRange, value: number): boolean {
 
 function includes(asns: readonly number[], asn: number | undefined): boolean {
   return asn !== undefined && asns.includes(asn);
-}
-
-/** The AS numbers of the leading sequences begin with `asns`; a set ends the comparison, confederation segments are passed over. */
-function startsWith(path: AsPath, asns: readonly number[]): boolean {
-  let matched = 0;
-  for (const segment of path) {
-    if (matched === asns.length) return true;
-    if (segment.type === 'confed-sequence' || segment.type === 'confed-set') continue;
-    if (segment.type === 'set') return false;
-    for (const asn of segment.asns) {
-      if (matched === asns.length) return true;
-      if (asn !== asns[matched]) return false;
-      matched++;
-    }
-  }
-  return matched === asns.length;
-}
-
-/** The last AS number of the path: who originated it. A set names nobody. */
-function originAs(path: AsPath): number | undefined {
-  const last = path.at(-1);
-  return last?.type === 'sequence' ? last.asns.at(-1) : undefined;
 }
 
 /** Text between the `*` of a pattern, in order; without any `*` the whole name must be equal. */

@@ -83,7 +83,7 @@ export type PolicyMatch =
   | { readonly type: 'prefix'; readonly set: PrefixSet }
   | { readonly type: 'prefix-length'; readonly min: number; readonly max: number }
   | { readonly type: 'origin'; readonly origins: readonly Origin[] }
-  /** Regular expression over AS numbers, see `as-path-match.ts`. */
+  /** Regular expression over the text of the path, see `lib/as-path-pattern.ts`. */
   | { readonly type: 'as-path'; readonly pattern: string }
   /** These AS numbers, in this order, are the first of the path (the most recent ones). */
   | { readonly type: 'as-path-prefix'; readonly asns: readonly number[] }

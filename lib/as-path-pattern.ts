@@ -1,0 +1,285 @@
+/**
+ * Regular expressions over the text of an AS path (`65000 64512 {1,2} (65001)`), as routers have them:
+ *
+ * - `_` is a border: start, end, space, comma, brace or parenthesis; `^` and `$` are start and end
+ * - `.`, `[0-9]`, `[^ ]`, `( )`, `|`, `*`, `+`, `?`, `{n}`, `{n,}` and `{n,m}` as usual; `\` takes the next character literally
+ *
+ * A literal `{` or `}` of an AS_SET is written `\{` and `\}`, a literal parenthesis `\(` and `\)`.
+ *
+ * The path is what a peer sent, so matching takes time proportional to its length whatever the pattern: all states that the pattern
+ * could be in advance together (Thompson's construction), and nothing is ever tried twice.
+ */
+export class AsPathPattern {
+  readonly text: string;
+  readonly #program: readonly Instruction[];
+
+  private constructor(text: string, program: readonly Instruction[]) {
+    this.text = text;
+    this.#program = program;
+  }
+
+  /** @throws RangeError if `text` is no regular expression, with the column */
+  static parse(text: string): AsPathPattern {
+    const tree = new Parser(text).parse();
+    const program: Instruction[] = [];
+    emit(tree, program);
+    if (program.length > MAX_INSTRUCTIONS) throw new RangeError(`AS-path pattern "${text}": too long when repeated`);
+    program.push({ type: 'match' });
+    return new AsPathPattern(text, program);
+  }
+
+  /** True if the pattern is found anywhere in the path's text. */
+  test(path: string): boolean {
+    const program = this.#program;
+    let current: number[] = [];
+    const seen = new Int32Array(program.length).fill(-1);
+    for (let at = 0; at <= path.length; at++) {
+      const next: number[] = [];
+      // a match may begin at every position; states from before come first, order does not matter
+      addThread(program, 0, at, path, current, seen, at);
+      for (let i = 0; i < current.length; i++) {
+        const instruction = program[current[i]!]!;
+        if (instruction.type === 'match') return true;
+        if (instruction.type === 'border-char') {
+          if (isBorderChar(path[at])) addThread(program, current[i]! + 1, at + 1, path, next, seen, at + 1);
+        } else if (instruction.type === 'char' && at < path.length && instruction.accepts(path[at]!)) {
+          addThread(program, current[i]! + 1, at + 1, path, next, seen, at + 1);
+        }
+      }
+      current = next;
+    }
+    return false;
+  }
+}
+
+const MAX_INSTRUCTIONS = 4096;
+const BORDERS = ' ,{}()';
+
+type Instruction =
+  | { readonly type: 'char'; readonly accepts: (char: string) => boolean }
+  | { readonly type: 'border-char' }
+  | { readonly type: 'start' | 'end' | 'match' }
+  | { readonly type: 'split'; readonly offsets: readonly number[] };
+
+type Tree =
+  | { readonly type: 'char'; readonly accepts: (char: string) => boolean }
+  | { readonly type: 'border' | 'start' | 'end' | 'empty' }
+  | { readonly type: 'sequence' | 'choice'; readonly items: readonly Tree[] }
+  | { readonly type: 'repeat'; readonly item: Tree; readonly min: number; readonly max: number | undefined };
+
+function isBorderChar(char: string | undefined): boolean {
+  return char !== undefined && BORDERS.includes(char);
+}
+
+/** Adds a state and everything reachable from it without consuming a character; `seen` holds the position a state was last added at. */
+function addThread(
+  program: readonly Instruction[],
+  first: number,
+  at: number,
+  path: string,
+  states: number[],
+  seen: Int32Array,
+  mark: number,
+): void {
+  const stack = [first];
+  for (let state = stack.pop(); state !== undefined; state = stack.pop()) {
+    if (seen[state] === mark) continue;
+    seen[state] = mark;
+    const instruction = program[state]!;
+    if (instruction.type === 'split') {
+      for (const offset of instruction.offsets) stack.push(state + offset);
+    } else if (instruction.type === 'start') {
+      if (at === 0) stack.push(state + 1);
+    } else if (instruction.type === 'end') {
+      if (at === path.length) stack.push(state + 1);
+    } else {
+      states.push(state);
+    }
+  }
+}
+
+function emit(tree: Tree, program: Instruction[]): void {
+  if (program.length > MAX_INSTRUCTIONS) return;
+  switch (tree.type) {
+    case 'char':
+      program.push(tree);
+      return;
+    case 'start':
+    case 'end':
+      program.push({ type: tree.type });
+      return;
+    case 'empty':
+      return;
+    case 'border': // start | end | one border character
+      program.push({ type: 'split', offsets: [1, 3, 5] });
+      program.push({ type: 'start' }, { type: 'split', offsets: [4] });
+      program.push({ type: 'end' }, { type: 'split', offsets: [2] });
+      program.push({ type: 'border-char' });
+      return;
+    case 'sequence':
+      for (const item of tree.items) emit(item, program);
+      return;
+    case 'choice':
+      emitChoice(tree.items, program);
+      return;
+    case 'repeat':
+      emitRepeat(tree, program);
+      return;
+  }
+}
+
+function emitChoice(items: readonly Tree[], program: Instruction[]): void {
+  const split = program.length;
+  program.push({ type: 'split', offsets: [1] });
+  const offsets: number[] = [];
+  const exits: number[] = [];
+  for (const item of items) {
+    offsets.push(program.length - split);
+    emit(item, program);
+    exits.push(program.length);
+    program.push({ type: 'split', offsets: [1] });
+  }
+  program[split] = { type: 'split', offsets };
+  for (const exit of exits) program[exit] = { type: 'split', offsets: [program.length - exit] };
+}
+
+function emitRepeat(
+  { item, min, max }: { readonly item: Tree; readonly min: number; readonly max: number | undefined },
+  program: Instruction[],
+): void {
+  for (let i = 0; i < min && program.length <= MAX_INSTRUCTIONS; i++) emit(item, program);
+  if (max === undefined) {
+    const split = program.length;
+    program.push({ type: 'split', offsets: [1] });
+    emit(item, program);
+    program.push({ type: 'split', offsets: [split - program.length] });
+    program[split] = { type: 'split', offsets: [1, program.length - split] };
+    return;
+  }
+  for (let i = min; i < max && program.length <= MAX_INSTRUCTIONS; i++) {
+    const split = program.length;
+    program.push({ type: 'split', offsets: [1] });
+    emit(item, program);
+    program[split] = { type: 'split', offsets: [1, program.length - split] };
+  }
+}
+
+/** Recursive descent: choice, sequence, repeat, atom. */
+class Parser {
+  readonly #text: string;
+  #at = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+  }
+
+  parse(): Tree {
+    const tree = this.#choice();
+    if (this.#at < this.#text.length) throw this.#error('unexpected )');
+    return tree;
+  }
+
+  #choice(): Tree {
+    const items = [this.#sequence()];
+    while (this.#take('|')) items.push(this.#sequence());
+    return items.length === 1 ? items[0]! : { type: 'choice', items };
+  }
+
+  #sequence(): Tree {
+    const items: Tree[] = [];
+    while (this.#at < this.#text.length && !'|)'.includes(this.#text[this.#at]!)) items.push(this.#repeat());
+    return items.length === 1 ? items[0]! : { type: 'sequence', items };
+  }
+
+  #repeat(): Tree {
+    let item = this.#atom();
+    for (;;) {
+      if (this.#take('*')) item = { type: 'repeat', item, min: 0, max: undefined };
+      else if (this.#take('+')) item = { type: 'repeat', item, min: 1, max: undefined };
+      else if (this.#take('?')) item = { type: 'repeat', item, min: 0, max: 1 };
+      else if (this.#take('{')) item = { type: 'repeat', item, ...this.#bounds() };
+      else return item;
+    }
+  }
+
+  #bounds(): { min: number; max: number | undefined } {
+    const found = /^(\d{1,3})(,(\d{1,3})?)?\}/.exec(this.#text.slice(this.#at));
+    if (found === null) throw this.#error('expected {n}, {n,} or {n,m}');
+    this.#at += found[0].length;
+    const min = Number(found[1]);
+    const max = found[2] === undefined ? min : found[3] === undefined ? undefined : Number(found[3]);
+    if (max !== undefined && max < min) throw this.#error(`{${min},${max}}: the second number is the smaller one`);
+    return { min, max };
+  }
+
+  #atom(): Tree {
+    const char = this.#text[this.#at++]!;
+    switch (char) {
+      case '(': {
+        const inner = this.#choice();
+        if (!this.#take(')')) throw this.#error('missing )');
+        return inner;
+      }
+      case '[':
+        return { type: 'char', accepts: this.#class() };
+      case '^':
+        return { type: 'start' };
+      case '$':
+        return { type: 'end' };
+      case '_':
+        return { type: 'border' };
+      case '.':
+        return { type: 'char', accepts: () => true };
+      case '*':
+      case '+':
+      case '?':
+      case '{':
+        this.#at--;
+        throw this.#error(`nothing to repeat before ${char}`);
+      case '\\':
+        return literal(this.#escaped());
+      default:
+        return literal(char);
+    }
+  }
+
+  #class(): (char: string) => boolean {
+    const isNegated = this.#take('^');
+    const ranges: (readonly [string, string])[] = [];
+    for (let first = true; first || this.#text[this.#at] !== ']'; first = false) {
+      if (this.#at >= this.#text.length) throw this.#error('missing ]');
+      const from = this.#take('\\') ? this.#escaped() : this.#text[this.#at++]!;
+      const isRange = this.#text[this.#at] === '-' && (this.#text[this.#at + 1] ?? ']') !== ']';
+      if (!isRange) {
+        ranges.push([from, from]);
+        continue;
+      }
+      this.#at++;
+      const to = this.#take('\\') ? this.#escaped() : this.#text[this.#at++]!;
+      if (to < from) throw this.#error(`[${from}-${to}]: the range is empty`);
+      ranges.push([from, to]);
+    }
+    this.#at++;
+    return (char) => ranges.some(([from, to]) => char >= from && char <= to) !== isNegated;
+  }
+
+  #escaped(): string {
+    const char = this.#text[this.#at++];
+    if (char === undefined) throw this.#error('nothing after \\');
+    return char;
+  }
+
+  #take(char: string): boolean {
+    if (this.#text[this.#at] !== char) return false;
+    this.#at++;
+    return true;
+  }
+
+  #error(message: string): RangeError {
+    return new RangeError(`AS-path pattern "${this.#text}": ${message} (column ${this.#at + 1})`);
+  }
+}
+
+function literal(wanted: string): Tree {
+  return { type: 'char', accepts: (char) => char === wanted };
+}
