@@ -1,0 +1,346 @@
+import type { IpAddress } from 'bgp-ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
+import { errorMessage } from '../lib/result.ts';
+import {
+  close,
+  connect,
+  errnoName,
+  errnoText,
+  getsockname,
+  getsockopt,
+  MessageFlag,
+  PollEvent,
+  recv,
+  SocketLevel,
+  SocketOption,
+  SystemError,
+  send,
+  shutdown,
+  Watcher,
+  WOULD_BLOCK,
+} from '../native/index.ts';
+import type { Connection, ConnectionEnd, ConnectionHandlers, TcpOptions } from './connection.ts';
+import { applyTcpOptions, endpointOf, setMd5Key } from './tcp-socket.ts';
+
+/** Beyond so many queued octets `write` asks its caller to wait. */
+const HIGH_WATER_OCTETS = 256 * 1024;
+/** How long `end` waits for the last octets to leave, and then for the other side to close. */
+const LINGER_MS = 1000;
+
+const noOctets = new Uint8Array(0);
+
+/** What connections of one transport share. */
+export interface TcpShared {
+  readonly clock: Clock;
+  /** All of them read into this; what a handler leaves is copied out before the next reads. 64 KiB or more. */
+  readonly input: Uint8Array;
+}
+
+/**
+ * One TCP socket, read and written through the addon. It reads once per turn of the event loop, so that no peer keeps
+ * the others waiting, and never more than fits the shared buffer.
+ */
+export class TcpConnection implements Connection {
+  readonly remoteAddress: IpAddress;
+  readonly remotePort: number;
+  readonly device: string | undefined;
+  readonly #shared: TcpShared;
+  #fd: number;
+  #watcher: Watcher | undefined;
+  #handlers: ConnectionHandlers | undefined;
+  #localAddress: IpAddress | undefined;
+  #isConnecting: boolean;
+  #isPaused: boolean;
+  #isEnding: boolean;
+  /** `fail` was called: nothing goes out any more. */
+  #isFailing: boolean;
+  #mustSignal: boolean;
+  #timer: TimerHandle | undefined;
+  #deferred: TimerHandle | undefined;
+  /** Octets that the handler has not consumed. */
+  #rest: Uint8Array;
+  #queue: Uint8Array[];
+  /** Octets of the first queued array that are gone. */
+  #queueOffset: number;
+  #queuedOctets: number;
+  #password: string | undefined;
+
+  /** @param fd a socket, connected or not, which now belongs to the connection; -1 if making one failed already */
+  constructor(shared: TcpShared, fd: number, remote: { address: IpAddress; port: number; device: string | undefined }) {
+    this.#shared = shared;
+    this.#fd = fd;
+    this.remoteAddress = remote.address;
+    this.remotePort = remote.port;
+    this.device = remote.device;
+    this.#handlers = undefined;
+    this.#localAddress = undefined;
+    this.#isConnecting = false;
+    this.#isPaused = false;
+    this.#isEnding = false;
+    this.#isFailing = false;
+    this.#mustSignal = false;
+    this.#timer = undefined;
+    this.#deferred = undefined;
+    this.#rest = noOctets;
+    this.#queue = [];
+    this.#queueOffset = 0;
+    this.#queuedOctets = 0;
+    this.#password = undefined;
+    this.#watcher = fd < 0 ? undefined : new Watcher(fd, (events) => this.#ready(events));
+  }
+
+  get localAddress(): IpAddress | undefined {
+    return this.#localAddress;
+  }
+
+  get queuedOctets(): number {
+    return this.#queuedOctets;
+  }
+
+  /** Whether somebody will take what arrives. */
+  get hasOwner(): boolean {
+    return this.#handlers !== undefined;
+  }
+
+  /** Starts connecting; `handlers` hear of success and failure in a later turn. */
+  open(address: Uint8Array, timeoutMs: number, handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    if (this.#isFailing) return;
+    this.#isConnecting = true;
+    this.#timer = this.#shared.clock.setTimer(timeoutMs, () => {
+      this.#close({ code: 'ETIMEDOUT', message: `no answer within ${timeoutMs / 1000} s` });
+    });
+    try {
+      connect(this.#fd, address);
+      this.#watch();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** Reports `error` to the handlers in a later turn. */
+  fail(error: unknown): void {
+    this.#isFailing = true;
+    this.#deferred?.clear();
+    this.#deferred = this.#shared.clock.defer(() => this.#close(endOf(error)));
+  }
+
+  /** For a connection that stands: reads its local address. */
+  established(): void {
+    this.#localAddress = endpointOf(getsockname(this.#fd)).address;
+  }
+
+  attach(handlers: ConnectionHandlers): void {
+    this.#handlers = handlers;
+    this.#watch();
+  }
+
+  configure(options: TcpOptions): void {
+    if (this.#fd < 0) return;
+    try {
+      applyTcpOptions(this.#fd, this.remoteAddress.version, options);
+      if (options.password !== this.#password) {
+        setMd5Key(this.#fd, this.remoteAddress, this.device, options.password);
+        this.#password = options.password;
+      }
+    } catch (error) {
+      // Without what was asked for, key and GTSM included, the connection must not go on.
+      this.fail(error);
+    }
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.#fd < 0 || this.#isEnding || this.#isFailing) return true;
+    this.#queue.push(bytes);
+    this.#queuedOctets += bytes.length;
+    // If something was queued before, the watcher is waiting already.
+    if (this.#queue.length === 1) this.#flush();
+    if (this.#queuedOctets <= HIGH_WATER_OCTETS) return true;
+    this.#mustSignal = true;
+    return false;
+  }
+
+  hasUnread(): boolean {
+    if (this.#fd < 0 || this.#isEnding) return false;
+    if (this.#isPaused && this.#rest.length > 0) return true;
+    try {
+      return recv(this.#fd, new Uint8Array(1), 0, 1, MessageFlag.Peek | MessageFlag.DontWait) > 0;
+    } catch {
+      return false;
+    }
+  }
+
+  pauseReading(): void {
+    this.#isPaused = true;
+    this.#watch();
+  }
+
+  resumeReading(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#watch();
+    if (this.#rest.length === 0) return;
+    this.#deferred?.clear();
+    this.#deferred = this.#shared.clock.defer(() => this.#offerRest());
+  }
+
+  end(): void {
+    if (this.#fd < 0 || this.#isEnding) return;
+    if (this.#isConnecting) {
+      this.destroy();
+      return;
+    }
+    this.#isEnding = true;
+    this.#isPaused = false;
+    this.#rest = noOctets;
+    this.#timer = this.#shared.clock.setTimer(LINGER_MS, () => this.destroy());
+    if (this.#queue.length === 0) this.#finish();
+    else this.#watch();
+  }
+
+  destroy(): void {
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#timer?.clear();
+    this.#deferred?.clear();
+    this.#handlers = undefined;
+    this.#queue = [];
+    this.#queuedOctets = 0;
+    this.#rest = noOctets;
+    this.#watcher?.close();
+    this.#watcher = undefined;
+    if (fd >= 0) close(fd);
+  }
+
+  /** Waits for what is of interest now. */
+  #watch(): void {
+    let events = 0;
+    if (!this.#isPaused && !this.#isConnecting && (this.#handlers !== undefined || this.#isEnding)) {
+      events |= PollEvent.Readable;
+    }
+    if (this.#queue.length > 0 || this.#isConnecting) events |= PollEvent.Writable;
+    if (events === 0) this.#watcher?.stop();
+    else this.#watcher?.start(events);
+  }
+
+  #ready(events: number): void {
+    if (this.#isConnecting) {
+      this.#connected();
+      return;
+    }
+    if ((events & PollEvent.Writable) !== 0 && this.#queue.length > 0) {
+      this.#flush();
+      if (this.#mustSignal && this.#queue.length === 0) {
+        this.#mustSignal = false;
+        this.#handlers?.drained();
+      }
+    }
+    if (this.#fd >= 0 && (events & (PollEvent.Readable | PollEvent.Error | PollEvent.Disconnect)) !== 0) {
+      if (this.#isEnding) this.#discard();
+      else if (!this.#isPaused) this.#read();
+    }
+  }
+
+  #connected(): void {
+    const errno = getsockopt(this.#fd, SocketLevel.Socket, SocketOption.SO_ERROR);
+    if (errno !== 0) {
+      this.#close({ code: errnoName(errno), message: errnoText(errno) });
+      return;
+    }
+    this.#isConnecting = false;
+    this.#timer?.clear();
+    try {
+      this.established();
+    } catch (error) {
+      this.#close(endOf(error));
+      return;
+    }
+    this.#watch();
+    this.#handlers?.connected();
+  }
+
+  #read(): void {
+    const { input } = this.#shared;
+    const before = this.#rest.length;
+    input.set(this.#rest);
+    let octets: number;
+    try {
+      octets = recv(this.#fd, input, before, input.length - before);
+    } catch (error) {
+      this.#close(endOf(error));
+      return;
+    }
+    if (octets === WOULD_BLOCK) return;
+    if (octets === 0) {
+      this.#close({ message: 'closed by the peer' });
+      return;
+    }
+    this.#offer(before + octets);
+  }
+
+  #offerRest(): void {
+    if (this.#fd < 0 || this.#isPaused) return;
+    this.#shared.input.set(this.#rest);
+    this.#offer(this.#rest.length);
+  }
+
+  /** Offers the first `end` octets of the shared buffer, and keeps what is left. */
+  #offer(end: number): void {
+    const consumed = this.#handlers?.received(this.#shared.input, 0, end) ?? end;
+    this.#rest = this.#fd < 0 || consumed >= end ? noOctets : this.#shared.input.slice(consumed, end);
+  }
+
+  /** While ending: what still arrives is of no use, but unread octets would turn our close into a reset. */
+  #discard(): void {
+    try {
+      if (recv(this.#fd, this.#shared.input) === 0) this.destroy();
+    } catch {
+      this.destroy();
+    }
+  }
+
+  #flush(): void {
+    try {
+      while (this.#queue.length > 0) {
+        const first = this.#queue[0] as Uint8Array;
+        const sent = send(this.#fd, first, this.#queueOffset, first.length - this.#queueOffset);
+        if (sent === WOULD_BLOCK) break;
+        this.#queuedOctets -= sent;
+        this.#queueOffset += sent;
+        if (this.#queueOffset < first.length) break;
+        this.#queue.shift();
+        this.#queueOffset = 0;
+      }
+    } catch (error) {
+      this.#queue = [];
+      this.#queuedOctets = 0;
+      this.#queueOffset = 0;
+      if (this.#isEnding) this.destroy();
+      else this.fail(error);
+      return;
+    }
+    if (this.#isEnding && this.#queue.length === 0) this.#finish();
+    else this.#watch();
+  }
+
+  /** All is sent: says so, and waits for the other side to do the same. */
+  #finish(): void {
+    try {
+      shutdown(this.#fd, 1);
+      this.#watch();
+    } catch {
+      this.destroy();
+    }
+  }
+
+  #close(end: ConnectionEnd): void {
+    const handlers = this.#handlers;
+    this.destroy();
+    handlers?.closed(end);
+  }
+}
+
+function endOf(error: unknown): ConnectionEnd {
+  if (error instanceof SystemError) return { code: error.code, message: `${error.syscall}: ${errnoText(error.errno)}` };
+  return { message: errorMessage(error) };
+}
