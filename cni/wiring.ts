@@ -18,7 +18,7 @@ export interface WireRequest {
   readonly netns: string;
   /** At most one per family. */
   readonly addresses: readonly IpAddress[];
-  /** Octets; nothing means the smallest MTU of the node's interfaces that carry a default or BGP route. */
+  /** Octets; nothing means the smallest MTU of the node's uplinks. */
   readonly mtu?: number;
   /** Whether the pod's default routes go through this interface. */
   readonly defaultRoutes: boolean;
@@ -35,8 +35,10 @@ export interface WiredPod {
 /** A host end found in the kernel. */
 export interface HostInterface {
   readonly name: string;
-  /** Addresses that the host routes of protocol 178 lead to through this interface. */
+  /** Addresses that routes of ours lead to through this interface. */
   readonly addresses: readonly IpAddress[];
+  /** What wiring wrote about the pod: `podroute CONTAINER INTERFACE NAMESPACE`. */
+  readonly alias?: string;
 }
 
 /** The kernel, as the CNI commands need it. Every method may be called again after a failure or a crash. */
@@ -87,3 +89,6 @@ export type WiringFailure =
 export function hostIfName(containerId: string, ifName: string): string {
   return `pr${createHash('sha256').update(`${containerId}\0${ifName}`).digest('hex').slice(0, 13)}`;
 }
+
+/** What {@link hostIfName} makes. */
+export const hostIfNamePattern = /^pr[0-9a-f]{13}$/;

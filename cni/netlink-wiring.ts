@@ -1,0 +1,443 @@
+import { fstatSync, statSync } from 'node:fs';
+import { formatIp, type IpAddress } from 'bgp-ts';
+import type { Clock } from '../lib/clock.ts';
+import { errorMessage } from '../lib/result.ts';
+import { close, openNetns, withNetns } from '../native/index.ts';
+import { addAddress } from '../netlink/address.ts';
+import type { NetlinkBatch } from '../netlink/batch.ts';
+import { describeProblem, isRefused, NetlinkError } from '../netlink/errors.ts';
+import { addVeth, decodeLink, dumpLinks, getLink, type Link, type LinkName, setLink } from '../netlink/link.ts';
+import type { NetlinkRequest } from '../netlink/message.ts';
+import {
+  addRoute,
+  decodeRoute,
+  dumpRoutes,
+  lookupRoute,
+  type Route,
+  RouteScope,
+  RouteTable,
+} from '../netlink/route.ts';
+import { NetlinkSocket } from '../netlink/socket.ts';
+import { enableForwarding, ensureSysctl, setHostEnd } from './sysctl.ts';
+import { Unlinker } from './unlink.ts';
+import { verifyPod } from './verify.ts';
+import {
+  gateway4,
+  gateway6,
+  type HostInterface,
+  hostIfNamePattern,
+  type WiredPod,
+  type WireRequest,
+  type Wiring,
+  WiringError,
+} from './wiring.ts';
+
+/** `rtm_protocol` of the routes to our pods. */
+export const podRouteProtocol = 178;
+
+/**
+ * The hardware address of every host end. A fixed one, set by us, is left alone by udev and stays the same for the
+ * pod's neighbour table whatever happens to the host end.
+ */
+const hostMac = Uint8Array.of(0xee, 0xee, 0xee, 0xee, 0xee, 0xee);
+
+/** Metric of the routes to pods in IPv6, as of the kernel's own on-link routes: better than any that BGP brings. */
+const podRouteMetric6 = 256;
+const mtuCacheMs = 5_000;
+/** Interface kinds that are no uplinks: their MTU says nothing about the way to other nodes. */
+const notUplinks = new Set([
+  'bridge',
+  'dummy',
+  'ifb',
+  'tun',
+  'vxlan',
+  'geneve',
+  'ipip',
+  'sit',
+  'ip6tnl',
+  'gre',
+  'wireguard',
+]);
+
+interface Step {
+  readonly what: string;
+  readonly request: NetlinkRequest;
+}
+
+/** Wires pods over rtnetlink. Synchronous but for the deletion of links, which a worker thread waits for. */
+export class NetlinkWiring implements Wiring {
+  readonly #host: NetlinkSocket;
+  readonly #unlinker = new Unlinker();
+  readonly #clock: Clock;
+  readonly #ownNamespace: string;
+  #mtu: { readonly octets: number; readonly atMs: number } | undefined;
+
+  /** Works in the network namespace of the calling thread. @throws SystemError when it may not use netlink */
+  constructor(options: { readonly clock: Clock }) {
+    this.#clock = options.clock;
+    this.#host = NetlinkSocket.open({ receiveBufferOctets: 1024 * 1024 });
+    const own = statSync('/proc/self/ns/net');
+    this.#ownNamespace = `${own.dev}:${own.ino}`;
+  }
+
+  async wire(request: WireRequest): Promise<WiredPod> {
+    const netnsFd = this.#openNamespace(request.netns);
+    try {
+      await this.#makePair(request, netnsFd);
+      try {
+        return this.#setUp(request, netnsFd);
+      } catch (error) {
+        await this.#unlinker.unlink(request.hostIfName);
+        throw error;
+      }
+    } finally {
+      close(netnsFd);
+    }
+  }
+
+  async unwire(hostIfName: string): Promise<void> {
+    if (this.#find(this.#host, { name: hostIfName }) === undefined) return;
+    try {
+      await this.#unlinker.unlink(hostIfName);
+    } catch (error) {
+      throw refused(`deleting ${hostIfName}`, error);
+    }
+  }
+
+  async verify(request: WireRequest): Promise<readonly string[]> {
+    const problems: string[] = [];
+    const host = this.#find(this.#host, { name: request.hostIfName });
+    if (host === undefined) return [`host interface ${request.hostIfName} is gone`];
+    if (!host.isUp) problems.push(`host interface ${request.hostIfName} is down`);
+    for (const address of request.addresses) {
+      if (this.#routeTo(address) !== host.index) {
+        problems.push(`the node has no route to ${formatIp(address)} over ${request.hostIfName}`);
+      }
+    }
+    let netnsFd: number;
+    try {
+      netnsFd = this.#openNamespace(request.netns);
+    } catch (error) {
+      return [...problems, errorMessage(error)];
+    }
+    const pod = NetlinkSocket.open({ netnsFd, receiveBufferOctets: 256 * 1024 });
+    try {
+      return [...problems, ...verifyPod(pod, request, host)];
+    } finally {
+      pod.close();
+      close(netnsFd);
+    }
+  }
+
+  async repairHost(request: Pick<WireRequest, 'hostIfName' | 'addresses'>): Promise<boolean> {
+    const host = this.#find(this.#host, { name: request.hostIfName });
+    if (host === undefined) return false;
+    if (!host.isUp) this.#host.requestSync(setLink({ index: host.index }, { isUp: true }));
+    this.#setUpHost(request, host.index);
+    return true;
+  }
+
+  async hostInterfaces(): Promise<readonly HostInterface[]> {
+    const links = this.#host.querySync(dumpLinks(), decodeLink).filter(isHostEnd);
+    if (links.length === 0) return [];
+    const addresses = new Map<number, IpAddress[]>(links.map((link) => [link.index, []]));
+    for (const version of [4, 6] as const) {
+      const filter = { version, table: RouteTable.Main, protocol: podRouteProtocol };
+      for (const route of this.#host.querySync(dumpRoutes(filter), decodeRoute)) {
+        const index = route.nextHops[0]?.interfaceIndex;
+        const isHostRoute =
+          route.protocol === podRouteProtocol && route.destinationLength === route.destination.length * 8;
+        if (isHostRoute && index !== undefined) addresses.get(index)?.push({ version, octets: route.destination });
+      }
+    }
+    return links.map((link) => ({
+      name: link.name,
+      addresses: addresses.get(link.index) ?? [],
+      ...(link.alias === undefined ? {} : { alias: link.alias }),
+    }));
+  }
+
+  prepareHost(families: { readonly ipv4: boolean; readonly ipv6: boolean }): void {
+    enableForwarding(families);
+  }
+
+  async close(): Promise<void> {
+    this.#host.close();
+    await this.#unlinker.close();
+  }
+
+  /** The caller closes it. @throws WiringError `no-namespace` */
+  #openNamespace(netns: string): number {
+    let fd: number;
+    try {
+      fd = openNetns(netns);
+    } catch (error) {
+      throw new WiringError({ code: 'no-namespace', netns }, `${netns}: ${errorMessage(error)}`, { cause: error });
+    }
+    const { dev, ino } = fstatSync(fd);
+    if (`${dev}:${ino}` !== this.#ownNamespace) return fd;
+    close(fd);
+    throw new WiringError({ code: 'no-namespace', netns }, `${netns} is the node's own network namespace`);
+  }
+
+  /** The pair, the host end up. A leftover of the same name, which can only be of an earlier attempt, goes first. */
+  async #makePair(request: WireRequest, netnsFd: number): Promise<void> {
+    const mtu = request.mtu ?? this.#uplinkMtu();
+    const pair = addVeth({
+      name: request.hostIfName,
+      isUp: true,
+      mtu,
+      address: hostMac,
+      peer: { name: request.ifName, netnsFd, mtu },
+    });
+    try {
+      this.#host.requestSync(pair);
+      return;
+    } catch (error) {
+      if (!isRefused(error, 'EEXIST')) throw refused('making the veth pair', error);
+    }
+    if (this.#find(this.#host, { name: request.hostIfName }) === undefined) throw interfaceExists(request.ifName);
+    await this.unwire(request.hostIfName);
+    try {
+      this.#host.requestSync(pair);
+    } catch (error) {
+      if (isRefused(error, 'EEXIST')) throw interfaceExists(request.ifName);
+      throw refused('making the veth pair', error);
+    }
+  }
+
+  #setUp(request: WireRequest, netnsFd: number): WiredPod {
+    const host = this.#find(this.#host, { name: request.hostIfName });
+    if (host === undefined) throw refused('making the veth pair', new Error('it vanished at once'));
+    const pod = this.#setUpPod(request, netnsFd);
+    this.#setUpHost(request, host.index);
+    this.#host.requestSync(setLink({ index: host.index }, { alias: aliasOf(request) }));
+    return { hostMac: formatMac(host.address), podMac: formatMac(pod.address), mtu: pod.mtu };
+  }
+
+  #setUpPod(request: WireRequest, netnsFd: number): Link {
+    const socket = NetlinkSocket.open({ netnsFd, receiveBufferOctets: 64 * 1024 });
+    try {
+      const link = this.#find(socket, { name: request.ifName });
+      if (link === undefined) throw refused(`finding ${request.ifName} in the pod`, new Error('it vanished at once'));
+      if (request.addresses.some((address) => address.version === 6)) enableIpv6(request.ifName, netnsFd);
+      perform(socket.batch(4096), podSteps(request, link.index));
+      return link;
+    } finally {
+      socket.close();
+    }
+  }
+
+  /** The host end's switches and addresses, then the routes to the pod. Does nothing where all is in place. */
+  #setUpHost(request: Pick<WireRequest, 'hostIfName' | 'addresses'>, index: number): void {
+    const families = {
+      ipv4: request.addresses.some((address) => address.version === 4),
+      ipv6: request.addresses.some((address) => address.version === 6),
+    };
+    try {
+      setHostEnd(request.hostIfName, families);
+    } catch (error) {
+      throw refused(`setting the sysctls of ${request.hostIfName}`, error);
+    }
+    const batch = this.#host.batch();
+    perform(batch, gatewaySteps(families, request.hostIfName, index));
+    for (const address of request.addresses) this.#addHostRoute(address, request.hostIfName, index);
+  }
+
+  /** A route of ours to the same address is replaced; one of somebody else's is not. */
+  #addHostRoute(address: IpAddress, hostIfName: string, index: number): void {
+    const route = hostRoute(address, index);
+    try {
+      this.#host.requestSync(addRoute(route));
+      return;
+    } catch (error) {
+      if (!isRefused(error, 'EEXIST')) throw refused(`adding the route to ${formatIp(address)}`, error);
+    }
+    const filter = { version: address.version, table: RouteTable.Main } as const;
+    const foreign = this.#host
+      .querySync(dumpRoutes(filter), decodeRoute)
+      .find((other) => isSameDestination(other, route) && other.protocol !== podRouteProtocol);
+    if (foreign !== undefined) {
+      throw refused(
+        `adding the route to ${formatIp(address)} over ${hostIfName}`,
+        new Error(`a route of protocol ${foreign.protocol} to it is in the way`),
+      );
+    }
+    this.#host.requestSync(addRoute(route, 'replace'));
+  }
+
+  /** Index of the interface that a packet to `address` leaves by; undefined when it goes nowhere. */
+  #routeTo(address: IpAddress): number | undefined {
+    try {
+      const [route] = this.#host.querySync(lookupRoute(address.version, address.octets), decodeRoute);
+      return route?.nextHops[0]?.interfaceIndex;
+    } catch (error) {
+      if (error instanceof NetlinkError && error.detail.code === 'refused') return undefined;
+      throw error;
+    }
+  }
+
+  #find(socket: NetlinkSocket, name: LinkName): Link | undefined {
+    try {
+      return socket.querySync(getLink(name), decodeLink)[0];
+    } catch (error) {
+      if (isRefused(error, 'ENODEV')) return undefined;
+      throw error;
+    }
+  }
+
+  /** The smallest MTU of the interfaces that may lead to other nodes; 1500 when there is none. */
+  #uplinkMtu(): number {
+    const nowMs = this.#clock.nowMs();
+    if (this.#mtu !== undefined && nowMs - this.#mtu.atMs < mtuCacheMs) return this.#mtu.octets;
+    const mtus = this.#host
+      .querySync(dumpLinks(), decodeLink)
+      .filter((link) => link.isRunning && link.masterIndex === undefined && !isHostEnd(link))
+      .filter((link) => link.name !== 'lo' && !notUplinks.has(link.kind ?? ''))
+      .map((link) => link.mtu)
+      .filter((mtu) => mtu >= 1280);
+    const octets = mtus.length === 0 ? 1500 : Math.min(...mtus);
+    this.#mtu = { octets, atMs: nowMs };
+    return octets;
+  }
+}
+
+/** What an interface of ours says about itself in `ip link`: enough to know the pod again should the store be lost. */
+function aliasOf(request: WireRequest): string {
+  return `podroute ${request.containerId} ${request.ifName} ${request.netns}`.slice(0, 255);
+}
+
+function podSteps(request: WireRequest, index: number): Step[] {
+  const steps: Step[] = [
+    { what: 'setting lo up in the pod', request: setLink({ index: 1 }, { isUp: true }) },
+    { what: `setting ${request.ifName} up in the pod`, request: setLink({ index }, { isUp: true }) },
+  ];
+  for (const address of request.addresses) {
+    steps.push({
+      what: `giving ${formatIp(address)} to ${request.ifName} in the pod`,
+      request: addAddress({
+        version: address.version,
+        octets: address.octets,
+        prefixLength: address.octets.length * 8,
+        interfaceIndex: index,
+        noDad: address.version === 6,
+      }),
+    });
+  }
+  for (const address of request.addresses) {
+    const gateway = address.version === 4 ? gateway4 : gateway6;
+    if (address.version === 4) {
+      steps.push({
+        what: 'adding the route to the gateway in the pod',
+        request: addRoute(podRoute(gateway, 32, index)),
+      });
+    }
+    if (!request.defaultRoutes) continue;
+    const anywhere = { version: address.version, octets: new Uint8Array(address.octets.length) };
+    steps.push({
+      what: `adding the IPv${address.version} default route in the pod`,
+      request: addRoute(podRoute(anywhere, 0, index, gateway)),
+    });
+  }
+  return steps;
+}
+
+function podRoute(destination: IpAddress, length: number, index: number, gateway?: IpAddress): Route {
+  return {
+    version: destination.version,
+    destination: destination.octets,
+    destinationLength: length,
+    table: RouteTable.Main,
+    protocol: 3, // boot, as `ip route add` has it: inside the pod these are its own routes
+    nextHops: [{ interfaceIndex: index, ...(gateway === undefined ? {} : { gateway: gateway.octets }) }],
+  };
+}
+
+/**
+ * The gateways' addresses on the host end. The IPv4 one has host scope, so that the kernel never takes it as the source
+ * of what the node itself sends to the pod.
+ */
+function gatewaySteps(
+  families: { readonly ipv4: boolean; readonly ipv6: boolean },
+  name: string,
+  index: number,
+): Step[] {
+  const steps: Step[] = [];
+  if (families.ipv4) {
+    const address = { version: 4, octets: gateway4.octets, prefixLength: 32, interfaceIndex: index } as const;
+    steps.push({
+      what: `giving ${formatIp(gateway4)} to ${name}`,
+      request: addAddress({ ...address, scope: RouteScope.Host }, 'replace'),
+    });
+  }
+  if (families.ipv6) {
+    const address = { version: 6, octets: gateway6.octets, prefixLength: 64, interfaceIndex: index } as const;
+    steps.push({
+      what: `giving ${formatIp(gateway6)} to ${name}`,
+      request: addAddress({ ...address, noDad: true }, 'replace'),
+    });
+  }
+  return steps;
+}
+
+function hostRoute(address: IpAddress, index: number): Route {
+  return {
+    version: address.version,
+    destination: address.octets,
+    destinationLength: address.octets.length * 8,
+    table: RouteTable.Main,
+    protocol: podRouteProtocol,
+    ...(address.version === 4 ? { scope: RouteScope.Link } : { priority: podRouteMetric6 }),
+    nextHops: [{ interfaceIndex: index }],
+  };
+}
+
+/** Whether two routes would stand in each other's place: same destination and metric. */
+function isSameDestination(a: Route, b: Route): boolean {
+  return (
+    a.destinationLength === b.destinationLength &&
+    (a.priority ?? 0) === (b.priority ?? 0) &&
+    Buffer.compare(a.destination, b.destination) === 0
+  );
+}
+
+/** Does all steps in one system call. @throws WiringError for the first that was refused */
+function perform(batch: NetlinkBatch, steps: readonly Step[]): void {
+  for (const step of steps) batch.add(step.request);
+  const { errors, isOverrun } = batch.flush();
+  const first = errors[0];
+  if (first !== undefined) {
+    const what = steps[first.index]?.what ?? 'a step';
+    throw new WiringError(
+      { code: 'refused', step: what, errno: first.problem.name },
+      `${what}: ${describeProblem(first.problem)}`,
+    );
+  }
+  if (isOverrun) throw refused(steps[0]?.what ?? 'a step', new Error('answers of the kernel were lost'));
+}
+
+/** Some runtimes and hosts start namespaces with IPv6 off. */
+function enableIpv6(ifName: string, netnsFd: number): void {
+  try {
+    withNetns(netnsFd, () => ensureSysctl(`ipv6/conf/${ifName}/disable_ipv6`, '0'));
+  } catch (error) {
+    throw refused('turning IPv6 on in the pod', error);
+  }
+}
+
+function isHostEnd(link: Link): boolean {
+  return link.kind === 'veth' && hostIfNamePattern.test(link.name);
+}
+
+function interfaceExists(ifName: string): WiringError {
+  return new WiringError({ code: 'interface-exists', ifName }, `${ifName} exists in the pod`);
+}
+
+function refused(step: string, cause: unknown): WiringError {
+  const errno = cause instanceof NetlinkError && cause.detail.code === 'refused' ? cause.detail.name : '';
+  return new WiringError({ code: 'refused', step, errno }, `${step}: ${errorMessage(cause)}`, { cause });
+}
+
+function formatMac(octets: Uint8Array | undefined): string {
+  return Array.from(octets ?? [], (octet) => octet.toString(16).padStart(2, '0')).join(':');
+}
