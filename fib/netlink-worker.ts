@@ -1,0 +1,243 @@
+/**
+ * The thread that talks to the kernel for `NetlinkKernel`: three sockets, for writing, for listing and for notifications. One send can
+ * stall for hundreds of milliseconds while the kernel resizes its trie, which is why this is not the main thread.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { close, openNetns } from '../native/index.ts';
+import { decodeAddress, dumpAddresses, type InterfaceAddress } from '../netlink/address.ts';
+import { NetlinkError } from '../netlink/errors.ts';
+import { decodeLink, dumpLinks, type Link } from '../netlink/link.ts';
+import { MessageType, type NetlinkMessage } from '../netlink/message.ts';
+import { dumpRoutes } from '../netlink/route.ts';
+import { NetlinkGroup, NetlinkSocket } from '../netlink/socket.ts';
+import {
+  type KernelAddress,
+  type KernelErrorDetail,
+  type KernelLink,
+  RECORD_WORDS,
+  type RouteFilter,
+} from './kernel.ts';
+import { RouteBatchWriter } from './route-batch.ts';
+import { RouteRecordReader } from './route-records.ts';
+import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts';
+
+/** Records that make a message to the main thread worth its while; 40 octets each. */
+const PIECE = 4096;
+
+if (parentPort === null) throw new Error('netlink-worker: to be started by NetlinkKernel');
+const port = parentPort;
+
+function post(message: FromWorker, transfer: ArrayBuffer[] = []): void {
+  port.postMessage(message, transfer);
+}
+
+function detailOf(error: unknown): KernelErrorDetail {
+  if (error instanceof NetlinkError) {
+    const { detail } = error;
+    if (detail.code === 'refused') return { code: 'refused', errno: detail.name, syscall: 'netlink' };
+    if (detail.code === 'system') return { code: 'refused', errno: detail.name, syscall: detail.syscall };
+  }
+  if (error instanceof Error && 'code' in error && 'syscall' in error) {
+    return { code: 'refused', errno: String(error.code), syscall: String(error.syscall) };
+  }
+  return { code: 'worker', reason: error instanceof Error ? (error.stack ?? error.message) : String(error) };
+}
+
+function asKernelLink(link: Link): KernelLink {
+  return { ifIndex: link.index, name: link.name, up: link.isUp, carrier: link.isRunning };
+}
+
+function asKernelAddress(address: InterfaceAddress): KernelAddress {
+  const { version, octets, interfaceIndex, prefixLength } = address;
+  return { ifIndex: interfaceIndex, address: { version, octets }, length: prefixLength };
+}
+
+/** Notifications, in the order they came, in pieces as big as one turn of the event loop brought. */
+class Watch {
+  readonly #reader = new RouteRecordReader();
+  readonly #writerPort: number;
+  #isFlushDue = false;
+
+  constructor(writerPort: number) {
+    this.#writerPort = writerPort;
+  }
+
+  notification(message: NetlinkMessage): void {
+    if (message.portId === this.#writerPort) return;
+    switch (message.type) {
+      case MessageType.NewRoute:
+      case MessageType.DelRoute:
+        this.#reader.read(message, false);
+        if (this.#reader.count >= PIECE) this.flush();
+        else this.#flushSoon();
+        break;
+      case MessageType.NewLink:
+      case MessageType.DelLink: {
+        const link = decodeLink(message);
+        this.flush();
+        if (link !== undefined) {
+          post({ type: 'link', link: asKernelLink(link), present: message.type === MessageType.NewLink });
+        }
+        break;
+      }
+      case MessageType.NewAddress:
+      case MessageType.DelAddress: {
+        const address = decodeAddress(message);
+        this.flush();
+        if (address !== undefined) {
+          const present = message.type === MessageType.NewAddress;
+          post({ type: 'address', address: asKernelAddress(address), present });
+        }
+        break;
+      }
+    }
+  }
+
+  overrun(): void {
+    this.flush();
+    post({ type: 'overflow' });
+  }
+
+  flush(): void {
+    this.#isFlushDue = false;
+    if (this.#reader.count === 0) return;
+    const { count, words, targets } = this.#reader.take();
+    post({ type: 'records', id: 0, count, words, targets }, [words.buffer]);
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => this.flush());
+  }
+}
+
+/** The sockets, and what is asked of them. */
+class Sockets {
+  readonly #write: NetlinkSocket;
+  readonly #list: NetlinkSocket;
+  readonly #watch: NetlinkSocket;
+  readonly #writer: RouteBatchWriter;
+
+  constructor(options: WorkerOptions) {
+    const netnsFd = options.netnsPath === undefined ? -1 : openNetns(options.netnsPath);
+    const inNetns = netnsFd < 0 ? {} : { netnsFd };
+    try {
+      this.#write = NetlinkSocket.open(inNetns);
+      this.#list = NetlinkSocket.open(inNetns);
+      const { Link, Ipv4Address, Ipv4Route, Ipv6Address, Ipv6Route } = NetlinkGroup;
+      const watch = new Watch(this.#write.portId);
+      this.#watch = NetlinkSocket.open({
+        ...inNetns,
+        groups: [Link, Ipv4Address, Ipv4Route, Ipv6Address, Ipv6Route],
+        handlers: {
+          notification: (message) => watch.notification(message),
+          overrun: () => watch.overrun(),
+          failed: (error) => post({ type: 'failed', id: 0, detail: detailOf(error) }),
+        },
+        receiveBufferOctets: options.watchBufferOctets,
+      });
+      this.#watch.hidePorts([this.#write.portId]);
+      this.#writer = new RouteBatchWriter(this.#write.batch());
+    } finally {
+      if (netnsFd >= 0) close(netnsFd);
+    }
+  }
+
+  apply(message: ToWorker & { readonly type: 'apply' }): void {
+    const { id, words } = message;
+    let outcome = { failures: new Int32Array(0), uncertain: true };
+    this.#writer.addTargets(message.targets);
+    try {
+      outcome = this.#writer.apply(words, message.count, message.protocol, message.table);
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+    }
+    post({ type: 'applied', id, words, ...outcome }, [words.buffer]);
+  }
+
+  async routes(id: number, filter: RouteFilter): Promise<void> {
+    const reader = new RouteRecordReader(filter);
+    for (const version of [4, 6] as const) {
+      const request = dumpRoutes({
+        version,
+        table: filter.table,
+        ...(filter.beside === true ? {} : { protocol: filter.protocol }),
+      });
+      await this.#list.query(
+        {
+          ...request,
+          write(writer) {
+            reader.reset(); // written again when the listing was interrupted by a change
+            request.write(writer);
+          },
+        },
+        (message) => {
+          if (message.type === MessageType.NewRoute) reader.read(message, true);
+          return undefined;
+        },
+      );
+      const { words, targets, count } = reader.take();
+      for (let from = 0; from < count; from += PIECE) {
+        const piece = words.slice(from * RECORD_WORDS, (from + PIECE) * RECORD_WORDS);
+        const isFirst = from === 0;
+        const inPiece = piece.length / RECORD_WORDS;
+        post({ type: 'records', id, count: inPiece, words: piece, targets: isFirst ? targets : [] }, [piece.buffer]);
+      }
+    }
+    post({ type: 'listed', id });
+  }
+
+  async links(id: number): Promise<void> {
+    const links = await this.#list.query(dumpLinks(), decodeLink);
+    post({ type: 'links', id, links: links.map(asKernelLink) });
+  }
+
+  async addresses(id: number): Promise<void> {
+    const addresses = await this.#list.query(dumpAddresses(), decodeAddress);
+    post({ type: 'addresses', id, addresses: addresses.map(asKernelAddress) });
+  }
+
+  close(): void {
+    this.#write.close();
+    this.#list.close();
+    this.#watch.close();
+  }
+}
+
+function start(): void {
+  let sockets: Sockets;
+  try {
+    sockets = new Sockets(workerData as WorkerOptions);
+  } catch (error) {
+    post({ type: 'failed', id: 0, detail: detailOf(error) });
+    port.close();
+    return;
+  }
+  const answer = (id: number, work: Promise<void>): void => {
+    work.catch((error: unknown) => post({ type: 'failed', id, detail: detailOf(error) }));
+  };
+  port.on('message', (message: ToWorker) => {
+    switch (message.type) {
+      case 'apply':
+        sockets.apply(message);
+        break;
+      case 'list':
+        answer(message.id, sockets.routes(message.id, message.filter));
+        break;
+      case 'links':
+        answer(message.id, sockets.links(message.id));
+        break;
+      case 'addresses':
+        answer(message.id, sockets.addresses(message.id));
+        break;
+      case 'close':
+        sockets.close();
+        port.close();
+        break;
+    }
+  });
+  post({ type: 'ready' });
+}
+
+start();

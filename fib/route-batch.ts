@@ -1,0 +1,133 @@
+import type { NetlinkBatch } from '../netlink/batch.ts';
+import { MessageFlag, MessageType } from '../netlink/message.ts';
+import { type Route, type RouteNextHop, RouteType, writeRoute } from '../netlink/route.ts';
+import { Errno } from './errno.ts';
+import { OP_WORDS, RouteOp } from './kernel.ts';
+import { FIRST_SET, type FibNextHop, Target } from './target.ts';
+
+const ADD_FLAGS = MessageFlag.Create | MessageFlag.Exclusive;
+
+const NO_HOPS: readonly RouteNextHop[] = [];
+
+/** What the kernel said to a list of operations; the shape of `kernel.ts`'s BatchResult without the words. */
+export interface Outcome {
+  /** Pairs of index and errno. */
+  readonly failures: Int32Array;
+  readonly uncertain: boolean;
+}
+
+/** Turns operations into netlink messages, and the errors of messages back into those of operations. Allocates nothing per route. */
+export class RouteBatchWriter {
+  readonly #batch: NetlinkBatch;
+  /** Next hops by target id - FIRST_SET, as the codec wants them. */
+  #hops: (readonly RouteNextHop[])[] = [];
+  readonly #octets = { 4: new Uint8Array(4), 6: new Uint8Array(16) } as const;
+  /** The one route object, filled again for each operation. */
+  readonly #route: { -readonly [K in keyof Route]: Route[K] };
+  /** Operation of each message; ~operation for the delete of a Reclaim, whose error does not count. */
+  #operationOf = new Int32Array(8192);
+
+  constructor(batch: NetlinkBatch) {
+    this.#batch = batch;
+    this.#route = {
+      version: 4,
+      destination: this.#octets[4],
+      destinationLength: 0,
+      table: 0,
+      protocol: 0,
+      type: RouteType.Unicast,
+      priority: 0,
+      nextHops: NO_HOPS,
+    };
+  }
+
+  /** The next target ids mean these sets. */
+  addTargets(sets: readonly (readonly FibNextHop[])[]): void {
+    for (const set of sets) {
+      this.#hops.push(
+        set.map(({ gateway, ifIndex, weight, onlink }) => ({
+          gateway: gateway?.octets,
+          interfaceIndex: ifIndex,
+          weight,
+          onLink: onlink,
+        })),
+      );
+    }
+  }
+
+  /**
+   * Performs operations (words as in `RouteBatch`) and waits for the kernel's verdict.
+   * @throws NetlinkError when the socket fails: how much was done is unknown
+   */
+  apply(words: Int32Array, count: number, protocol: number, table: number): Outcome {
+    const route = this.#route;
+    route.protocol = protocol;
+    route.table = table;
+    if (this.#operationOf.length < 2 * count) this.#operationOf = new Int32Array(2 * count);
+    const operationOf = this.#operationOf;
+    for (let i = 0; i < count; i++) {
+      const at = i * OP_WORDS;
+      const head = words[at] ?? 0;
+      const op = head & 0xff;
+      this.#key(words, at, head);
+      if (op === RouteOp.Delete || op === RouteOp.Reclaim) {
+        route.type = RouteType.Unspecified;
+        route.nextHops = NO_HOPS;
+        const index = this.#write(MessageType.DelRoute, 0, true);
+        operationOf[index] = op === RouteOp.Delete ? i : ~i;
+      }
+      if (op !== RouteOp.Delete) {
+        this.#target(words[at + 2] ?? 0);
+        const index = this.#write(
+          MessageType.NewRoute,
+          op === RouteOp.Replace ? MessageFlag.Replace : ADD_FLAGS,
+          false,
+        );
+        operationOf[index] = i;
+      }
+    }
+    const { errors, isOverrun } = this.#batch.flush();
+    const failures: number[] = [];
+    for (const { index, problem } of errors) {
+      const operation = operationOf[index] ?? -1;
+      if (operation >= 0) failures.push(operation, problem.errno);
+      else if (problem.errno !== Errno.ESRCH) continue; // the add that follows says what matters
+    }
+    return { failures: Int32Array.from(failures), uncertain: isOverrun };
+  }
+
+  #key(words: Int32Array, at: number, head: number): void {
+    const route = this.#route;
+    const version = ((head >> 8) & 0xff) === 4 ? 4 : 6;
+    const octets = this.#octets[version];
+    for (let word = 0, o = 0; o < octets.length; word++, o += 4) {
+      const value = words[at + 4 + word] ?? 0;
+      octets[o] = value >>> 24;
+      octets[o + 1] = value >>> 16;
+      octets[o + 2] = value >>> 8;
+      octets[o + 3] = value;
+    }
+    route.version = version;
+    route.destination = octets;
+    route.destinationLength = head >> 16;
+    route.priority = (words[at + 3] ?? 0) >>> 0;
+  }
+
+  #target(target: number): void {
+    const route = this.#route;
+    route.nextHops = NO_HOPS;
+    if (target >= FIRST_SET) {
+      const hops = this.#hops[target - FIRST_SET];
+      if (hops === undefined) throw new Error(`target ${target} was never told to the writer`);
+      route.type = RouteType.Unicast;
+      route.nextHops = hops;
+    } else if (target === Target.Blackhole) route.type = RouteType.Blackhole;
+    else if (target === Target.Unreachable) route.type = RouteType.Unreachable;
+    else throw new Error(`target ${target} cannot be written`);
+  }
+
+  #write(type: number, flags: number, isDelete: boolean): number {
+    writeRoute(this.#batch.begin(type, flags), this.#route, isDelete);
+    return this.#batch.end();
+  }
+}
