@@ -11,6 +11,9 @@ import { z } from 'zod';
 /** Version of these shapes; the first segment of every path and the value of the `podroute-api` reply header. */
 export const API_VERSION = 1;
 
+/** The named shapes, for docs/api.md. */
+export const apiSchemas = z.registry<{ id: string }>();
+
 const text = z.string();
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
@@ -31,7 +34,7 @@ export const problemSchema = z
     path: text.optional().describe('field, such as `spec.peerIP` or `query.family`'),
     message: text,
   })
-  .meta({ id: 'Problem' });
+  .register(apiSchemas, { id: 'Problem' });
 export type ApiProblem = z.infer<typeof problemSchema>;
 
 /** Why a request failed, for programs. */
@@ -64,7 +67,7 @@ export const errorReplySchema = z
       problems: z.array(problemSchema).optional().describe('all of them, where there can be several'),
     }),
   })
-  .meta({ id: 'ErrorReply' });
+  .register(apiSchemas, { id: 'ErrorReply' });
 export type ErrorReply = z.infer<typeof errorReplySchema>;
 
 // ----------------------------------------------------------------------------------------------------------------- peers
@@ -83,7 +86,7 @@ export const peerFamilySchema = z
     advertised: count.describe('paths in Adj-RIB-Out'),
     endOfRibReceived: z.boolean().optional(),
   })
-  .meta({ id: 'PeerFamily' });
+  .register(apiSchemas, { id: 'PeerFamily' });
 
 const peerShape = {
   name: text,
@@ -101,7 +104,7 @@ const peerShape = {
 };
 
 /** One row of the peer list. */
-export const peerSummarySchema = z.object(peerShape).meta({ id: 'PeerSummary' });
+export const peerSummarySchema = z.object(peerShape).register(apiSchemas, { id: 'PeerSummary' });
 export type PeerSummary = z.infer<typeof peerSummarySchema>;
 
 /** One capability of an OPEN, printable. */
@@ -111,7 +114,7 @@ export const capabilitySchema = z
     name: text.describe('registry name in lower case, such as `multiprotocol` or `four-octet-as`; `unknown` otherwise'),
     detail: text.optional().describe('value in words, such as `ipv4-unicast` or `AS 65000`; hexadecimal where unknown'),
   })
-  .meta({ id: 'Capability' });
+  .register(apiSchemas, { id: 'Capability' });
 export type ApiCapability = z.infer<typeof capabilitySchema>;
 
 /** What the present session may do: offered by both sides. */
@@ -124,9 +127,9 @@ export const inForceSchema = z
     addPathSend: z.array(familySchema),
     maxOctets: count.describe('largest message: 4096, or 65535 with extended messages'),
   })
-  .meta({ id: 'CapabilitiesInForce' });
+  .register(apiSchemas, { id: 'CapabilitiesInForce' });
 
-const messageCountSchema = z.object({ sent: count, received: count }).meta({ id: 'MessageCount' });
+const messageCountSchema = z.object({ sent: count, received: count }).register(apiSchemas, { id: 'MessageCount' });
 
 /** Which policy decides in one direction. */
 export const policyModeSchema = z
@@ -140,7 +143,7 @@ export const policyModeSchema = z
     names: z.array(text).describe('policies or filters in the order they are applied'),
     reason: text.optional().describe('why this mode is in force, in words'),
   })
-  .meta({ id: 'PolicyMode' });
+  .register(apiSchemas, { id: 'PolicyMode' });
 export type PolicyMode = z.infer<typeof policyModeSchema>;
 
 /** A peer with everything that is known about its session. */
@@ -197,13 +200,13 @@ export const peerDetailSchema = z
       device: text.optional(),
     }),
   })
-  .meta({ id: 'PeerDetail' });
+  .register(apiSchemas, { id: 'PeerDetail' });
 export type PeerDetail = z.infer<typeof peerDetailSchema>;
 
 /** Reply of `GET /v1/peers`. */
 export const peersReplySchema = z
   .object({ localAs: uint32, routerId: text, peers: z.array(peerSummarySchema) })
-  .meta({ id: 'PeersReply' });
+  .register(apiSchemas, { id: 'PeersReply' });
 export type PeersReply = z.infer<typeof peersReplySchema>;
 
 // ---------------------------------------------------------------------------------------------------------------- routes
@@ -227,7 +230,7 @@ export const attributesSchema = z
     clusterList: z.array(text).optional(),
     unknown: z.array(z.object({ code: z.int(), flags: z.int(), value: text.describe('hexadecimal') })).optional(),
   })
-  .meta({ id: 'PathAttributes' });
+  .register(apiSchemas, { id: 'PathAttributes' });
 export type ApiAttributes = z.infer<typeof attributesSchema>;
 
 /** What a policy decided about one path. */
@@ -237,7 +240,7 @@ export const verdictSchema = z
     verdict: z.enum(['accept', 'reject']),
     term: text.describe('the term that decided'),
   })
-  .meta({ id: 'Verdict' });
+  .register(apiSchemas, { id: 'Verdict' });
 
 /** One path of one prefix, as the asked table holds it. */
 export const routeSchema = z
@@ -268,7 +271,7 @@ export const routeSchema = z
     afterPolicy: attributesSchema.optional().describe('received: after import policy, where policy changed them'),
     policy: verdictSchema.optional(),
   })
-  .meta({ id: 'Route' });
+  .register(apiSchemas, { id: 'Route' });
 export type Route = z.infer<typeof routeSchema>;
 
 /** A truth value in a query string. */
@@ -286,7 +289,7 @@ export const routesQuerySchema = z
     longer: flag.optional().describe('everything inside `prefix`, itself included'),
     best: flag.optional().describe('loc-rib: only the best path of each prefix'),
   })
-  .meta({ id: 'RoutesQuery' });
+  .register(apiSchemas, { id: 'RoutesQuery' });
 /** What a routes request asks for, after validation. */
 export type RoutesQuery = z.output<typeof routesQuerySchema>;
 
@@ -299,13 +302,13 @@ export const routesBeginSchema = z
     localAs: uint32,
     routerId: text,
   })
-  .meta({ id: 'RoutesBegin' });
+  .register(apiSchemas, { id: 'RoutesBegin' });
 export type RoutesBegin = z.infer<typeof routesBeginSchema>;
 
 /** Last line of a stream: without it the stream was cut. */
 export const streamEndSchema = z
   .object({ type: z.literal('end'), count: count.describe('entries sent') })
-  .meta({ id: 'StreamEnd' });
+  .register(apiSchemas, { id: 'StreamEnd' });
 
 /** A line of `GET /v1/routes`. */
 export const routesLineSchema = z.union([
@@ -324,7 +327,7 @@ export const routesOutputSchema = z
     routerId: text,
     routes: z.array(routeSchema),
   })
-  .meta({ id: 'RoutesOutput' });
+  .register(apiSchemas, { id: 'RoutesOutput' });
 
 // ------------------------------------------------------------------------------------------------------------------- fib
 
@@ -336,7 +339,7 @@ export const fibNextHopSchema = z
     weight: z.int().positive().optional(),
     onlink: z.literal(true).optional(),
   })
-  .meta({ id: 'FibNextHop' });
+  .register(apiSchemas, { id: 'FibNextHop' });
 export type FibNextHop = z.infer<typeof fibNextHopSchema>;
 
 /** One route of ours in the kernel's forwarding table, or wanted there. */
@@ -353,7 +356,7 @@ export const fibRouteSchema = z
     state: z.enum(['installed', 'pending', 'failed']),
     error: text.optional().describe("the kernel's answer where it failed"),
   })
-  .meta({ id: 'FibRoute' });
+  .register(apiSchemas, { id: 'FibRoute' });
 export type FibRoute = z.infer<typeof fibRouteSchema>;
 
 /** First line of the FIB stream. */
@@ -365,7 +368,7 @@ export const fibBeginSchema = z
     protocol: z.int(),
     metric: uint32,
   })
-  .meta({ id: 'FibBegin' });
+  .register(apiSchemas, { id: 'FibBegin' });
 export type FibBegin = z.infer<typeof fibBeginSchema>;
 
 /** A line of `GET /v1/fib`. */
@@ -385,7 +388,7 @@ export const fibOutputSchema = z
     metric: uint32,
     routes: z.array(fibRouteSchema),
   })
-  .meta({ id: 'FibOutput' });
+  .register(apiSchemas, { id: 'FibOutput' });
 
 /** Query of `GET /v1/fib`. */
 export const fibQuerySchema = z
@@ -393,7 +396,7 @@ export const fibQuerySchema = z
     family: familySchema.optional(),
     prefix: text.optional().describe('a prefix; an address: the longest match'),
   })
-  .meta({ id: 'FibQuery' });
+  .register(apiSchemas, { id: 'FibQuery' });
 export type FibQuery = z.output<typeof fibQuerySchema>;
 
 /** One difference between what the kernel holds and what it should hold. */
@@ -405,13 +408,13 @@ export const fibDifferenceSchema = z
     wanted: text.optional().describe('as `ip route` would print it'),
     found: text.optional(),
   })
-  .meta({ id: 'FibDifference' });
+  .register(apiSchemas, { id: 'FibDifference' });
 export type FibDifference = z.infer<typeof fibDifferenceSchema>;
 
 /** Reply of `GET /v1/fib/check`. */
 export const fibCheckReplySchema = z
   .object({ checked: count.describe('routes compared'), differences: z.array(fibDifferenceSchema) })
-  .meta({ id: 'FibCheckReply' });
+  .register(apiSchemas, { id: 'FibCheckReply' });
 export type FibCheckReply = z.infer<typeof fibCheckReplySchema>;
 
 // ------------------------------------------------------------------------------------------------------- pods and blocks
@@ -429,11 +432,11 @@ export const podSchema = z
     addresses: z.array(text),
     createdAt: timestamp.optional(),
   })
-  .meta({ id: 'Pod' });
+  .register(apiSchemas, { id: 'Pod' });
 export type Pod = z.infer<typeof podSchema>;
 
 /** Reply of `GET /v1/pods`. */
-export const podsReplySchema = z.object({ pods: z.array(podSchema) }).meta({ id: 'PodsReply' });
+export const podsReplySchema = z.object({ pods: z.array(podSchema) }).register(apiSchemas, { id: 'PodsReply' });
 export type PodsReply = z.infer<typeof podsReplySchema>;
 
 /** One block of addresses that this node hands out. */
@@ -448,11 +451,11 @@ export const blockSchema = z
     advertised: z.boolean().describe('originated into BGP'),
     discard: z.enum(['none', 'blackhole', 'unreachable']).describe('kernel route under it'),
   })
-  .meta({ id: 'Block' });
+  .register(apiSchemas, { id: 'Block' });
 export type Block = z.infer<typeof blockSchema>;
 
 /** Reply of `GET /v1/blocks`. */
-export const blocksReplySchema = z.object({ blocks: z.array(blockSchema) }).meta({ id: 'BlocksReply' });
+export const blocksReplySchema = z.object({ blocks: z.array(blockSchema) }).register(apiSchemas, { id: 'BlocksReply' });
 export type BlocksReply = z.infer<typeof blocksReplySchema>;
 
 // --------------------------------------------------------------------------------------------------------------- actions
@@ -460,7 +463,7 @@ export type BlocksReply = z.infer<typeof blocksReplySchema>;
 /** Body of `POST /v1/reload`. */
 export const reloadRequestSchema = z
   .object({ dryRun: z.boolean().default(false).describe('say what would change, change nothing') })
-  .meta({ id: 'ReloadRequest' });
+  .register(apiSchemas, { id: 'ReloadRequest' });
 export type ReloadRequest = z.output<typeof reloadRequestSchema>;
 
 /** One change of a reload. */
@@ -476,7 +479,7 @@ export const changeSchema = z
         'on sessions: routes evaluated again, the session reset; `restart`: only a new start of the daemon applies it',
       ),
   })
-  .meta({ id: 'Change' });
+  .register(apiSchemas, { id: 'Change' });
 export type ApiChange = z.infer<typeof changeSchema>;
 
 /** Reply of `POST /v1/reload`. A configuration with problems is answered with an `invalid-config` error and changes nothing. */
@@ -487,13 +490,13 @@ export const reloadReplySchema = z
     resets: z.array(text).describe('peers whose session is reset'),
     warnings: z.array(problemSchema),
   })
-  .meta({ id: 'ReloadReply' });
+  .register(apiSchemas, { id: 'ReloadReply' });
 export type ReloadReply = z.infer<typeof reloadReplySchema>;
 
 /** Body of `POST /v1/peers/{peer}/clear`. */
 export const clearRequestSchema = z
   .object({ soft: z.boolean().default(false).describe('evaluate routes again, keep the session') })
-  .meta({ id: 'ClearRequest' });
+  .register(apiSchemas, { id: 'ClearRequest' });
 export type ClearRequest = z.output<typeof clearRequestSchema>;
 
 const encoder = new TextEncoder();
@@ -509,7 +512,7 @@ export const shutdownRequestSchema = z
       .optional()
       .describe('sent to the peer, at most 255 octets of UTF-8'),
   })
-  .meta({ id: 'ShutdownRequest' });
+  .register(apiSchemas, { id: 'ShutdownRequest' });
 export type ShutdownRequest = z.output<typeof shutdownRequestSchema>;
 
 /** Reply of clear, shutdown and enable. */
@@ -519,7 +522,7 @@ export const peerActionReplySchema = z
     done: text.describe('what was done, in words'),
     adminState: z.enum(['up', 'down']),
   })
-  .meta({ id: 'PeerActionReply' });
+  .register(apiSchemas, { id: 'PeerActionReply' });
 export type PeerActionReply = z.infer<typeof peerActionReplySchema>;
 
 // ---------------------------------------------------------------------------------------------------- version and health
@@ -536,8 +539,13 @@ export const versionReplySchema = z
     startedAt: timestamp,
     uptimeSeconds: seconds,
   })
-  .meta({ id: 'VersionReply' });
+  .register(apiSchemas, { id: 'VersionReply' });
 export type VersionReply = z.infer<typeof versionReplySchema>;
+
+/** What `bgpctl version --json` prints. */
+export const versionOutputSchema = z
+  .object({ bgpctl: text, daemon: versionReplySchema })
+  .register(apiSchemas, { id: 'VersionOutput' });
 
 /** Reply of `GET /v1/health`; never a function of one remote peer. Not ready is status 503 with this same body. */
 export const healthReplySchema = z
@@ -545,5 +553,5 @@ export const healthReplySchema = z
     ready: z.boolean().describe('its own job is done: configuration in force, tables converged, kernel written'),
     checks: z.array(z.object({ name: text, ok: z.boolean(), detail: text.optional() })),
   })
-  .meta({ id: 'HealthReply' });
+  .register(apiSchemas, { id: 'HealthReply' });
 export type HealthReply = z.infer<typeof healthReplySchema>;

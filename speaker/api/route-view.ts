@@ -1,4 +1,5 @@
 import {
+  asPathLength,
   Families,
   formatAsPath,
   formatCommunity,
@@ -6,7 +7,6 @@ import {
   formatIp,
   formatLargeCommunity,
   formatPrefix,
-  asPathLength,
   Origin,
   type PathAttributes,
 } from 'bgp-ts';
@@ -34,7 +34,9 @@ export function apiRoute(view: PathView, direction: 'import' | 'export'): Route 
     ...(view.afterPolicy === undefined ? {} : { afterPolicy: apiAttributes(view.afterPolicy) }),
     ...(view.policyTerm === undefined
       ? {}
-      : { policy: { direction, verdict: isRejected ? ('reject' as const) : ('accept' as const), term: view.policyTerm } }),
+      : {
+          policy: { direction, verdict: isRejected ? ('reject' as const) : ('accept' as const), term: view.policyTerm },
+        }),
   };
 }
 
@@ -63,7 +65,11 @@ export function apiAttributes(a: PathAttributes): ApiAttributes {
     ...(a.unknown === undefined || a.unknown.length === 0
       ? {}
       : {
-          unknown: a.unknown.map(({ code, flags, value }) => ({ code, flags, value: Buffer.from(value).toString('hex') })),
+          unknown: a.unknown.map(({ code, flags, value }) => ({
+            code,
+            flags,
+            value: Buffer.from(value).toString('hex'),
+          })),
         }),
   };
 }

@@ -206,7 +206,7 @@ describe('--json prints the documented shapes', () => {
   test('version', async () => {
     const { socketPath } = await daemon();
     const { out } = await bgpctl(socketPath, 'version', '--json');
-    expect(api.versionReplySchema.parse(JSON.parse(out).daemon)).toMatchObject({ node: 'node-a' });
+    expect(api.versionOutputSchema.parse(JSON.parse(out))).toMatchObject({ daemon: { node: 'node-a' } });
     expect((await bgpctl(socketPath, 'version')).out).toMatch(
       /^bgpctl \d+\.\d+\.\d+\npodrouted 0\.1\.0 on node node-a, pid 42, up 00:01:01, Node\.js v24\.0\.0\n$/,
     );
