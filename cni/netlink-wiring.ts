@@ -309,7 +309,6 @@ function aliasOf(request: WireRequest): string {
 
 function podSteps(request: WireRequest, index: number): Step[] {
   const steps: Step[] = [
-    { what: 'setting lo up in the pod', request: setLink({ index: 1 }, { isUp: true }) },
     { what: `setting ${request.ifName} up in the pod`, request: setLink({ index }, { isUp: true }) },
   ];
   for (const address of request.addresses) {
