@@ -35,4 +35,4 @@ export * from './message/update.ts';
 export * from './message/update-scan.ts';
 export * from './nlri/nlri.ts';
 export * from './nlri/table.ts';
-export type { Brand, Result } from './result.ts';
+export { type Brand, err, ok, type Result } from './result.ts';

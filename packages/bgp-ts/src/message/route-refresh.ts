@@ -6,12 +6,14 @@ import { finishMessage, startMessage } from './header.ts';
 import type { RouteRefresh } from './types.ts';
 
 /**
- * ROUTE-REFRESH (type 5), RFC 2918 §3, RFC 7313 §3.2. Body: AFI (2), subtype (1), SAFI (1); with subtype 0 outbound route filters may
- * follow (RFC 5291 §4), which are kept as octets.
- * Any other length: 7/1 with the message (RFC 7313 §5). Unknown AFI/SAFI and subtypes are for the caller to ignore.
+ * ROUTE-REFRESH (type 5), RFC 2918 §3, RFC 7313 §3.2. Body: AFI (2), subtype (1), SAFI (1). Outbound route filters may follow
+ * (RFC 5291 §4) and are kept as octets.
+ * Less than 4 octets, or more with subtype 1 or 2: 7/1 with the message (RFC 7313 §5). Unknown AFI/SAFI and subtypes are for the
+ * caller to ignore.
  */
 export function decodeRouteRefresh(body: Uint8Array): Result<RouteRefresh, Notification> {
-  if (body.length < 4 || (body.length > 4 && body[2] !== 0)) return err(badLength(body));
+  const isMarker = body[2] === 1 || body[2] === 2;
+  if (body.length < 4 || (body.length > 4 && isMarker)) return err(badLength(body));
   const r = new ByteReader(body);
   const afi = r.u16();
   const subtype = r.u8();

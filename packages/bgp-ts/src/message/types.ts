@@ -49,7 +49,7 @@ export interface RouteRefresh {
   readonly safi: number;
   /** 0: send everything again; 1, 2: beginning and end of the answer (Enhanced Route Refresh). */
   readonly subtype: number;
-  /** Outbound route filters (RFC 5291), which this package does not read; absent if there are none. */
+  /** Octets behind the fixed part: outbound route filters (RFC 5291), which this package does not read; absent if there are none. */
   readonly filters?: Uint8Array;
 }
 
