@@ -50,7 +50,7 @@ export function decodeUpdate(body: Uint8Array, context: SessionContext): Result<
 }
 
 /**
- * The whole message. NEXT_HOP is left out where all routes are in `mpReach`.
+ * The whole message. NEXT_HOP is left out where all routes are in an `mpReach` with a next hop of its own.
  * @throws RangeError if it exceeds `context.maxOctets` (4096 by default), or a value cannot be written
  */
 export function encodeUpdate(update: UpdateInput, context: SessionContext): Uint8Array {
@@ -63,7 +63,7 @@ export function encodeUpdate(update: UpdateInput, context: SessionContext): Uint
   const withdrawnOctets = w.length - withdrawnAt - 2;
   if (withdrawnOctets > 0xffff) throw new RangeError(`withdrawn routes of ${withdrawnOctets} octets: at most 65535`);
   w.patchU16(withdrawnAt, withdrawnOctets);
-  const omitNextHop = nlri.length === 0 && mpReach !== undefined;
+  const omitNextHop = nlri.length === 0 && mpReach?.nextHop !== undefined;
   const octets = encodeAttributes(attributes, context, { omitNextHop, mpReach, mpUnreach });
   if (octets.length > 0xffff) throw new RangeError(`path attributes of ${octets.length} octets: at most 65535`);
   w.u16(octets.length);
