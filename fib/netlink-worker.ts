@@ -17,7 +17,7 @@ import {
   RECORD_WORDS,
   type RouteFilter,
 } from './kernel.ts';
-import { RouteBatchWriter } from './route-batch.ts';
+import { type Outcome, RouteBatchWriter } from './route-batch.ts';
 import { RouteRecordReader } from './route-records.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts';
 
@@ -146,7 +146,7 @@ class Sockets {
 
   apply(message: ToWorker & { readonly type: 'apply' }): void {
     const { id, words } = message;
-    let outcome = { failures: new Int32Array(0), uncertain: true };
+    let outcome: Outcome = { failures: new Int32Array(0), uncertain: true };
     this.#writer.addTargets(message.targets);
     try {
       outcome = this.#writer.apply(words, message.count, message.protocol, message.table);

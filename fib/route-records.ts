@@ -204,5 +204,5 @@ function asFibHop(hop: RouteNextHop): FibNextHop {
 
 function latin1(message: NetlinkMessage, start: number, end: number): string {
   const { bytes } = message;
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).latin1Slice();
+  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString('latin1');
 }
