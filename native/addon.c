@@ -469,8 +469,8 @@ static napi_value sock_set_non_blocking(napi_env env, napi_callback_info info) {
 /* ---- watchers: uv_poll ---- */
 
 /*
- * Who frees what. A watcher lives until its uv handle is closed and its JavaScript handle is collected, whichever is
- * later. The state of the environment lives until the environment is gone and the last watcher closed. While watchers are
+ * Who frees what. A watcher that is open is never collected: it holds its JavaScript handle and callback until closed. It
+ * lives until its uv handle is closed and its JavaScript handle is collected, whichever is later. The state of the environment lives until the environment is gone and the last watcher closed. While watchers are
  * open at teardown, the cleanup hook closes them and keeps the environment waiting until the loop has let go.
  */
 typedef struct watcher watcher_t;
@@ -487,7 +487,7 @@ struct watcher {
   uv_poll_t poll;
   state_t *state;
   watcher_t *next, **link;
-  napi_ref callback;
+  napi_ref callback, handle;
   napi_async_context context;
   int events;
   bool open, closing, collected;
@@ -506,6 +506,9 @@ static void free_state_if_unused(state_t *state) {
 static void watcher_closed(uv_handle_t *handle) {
   watcher_t *watcher = handle->data;
   state_t *state = watcher->state;
+  /* Not earlier: a callback that closes its own watcher still runs in this context. */
+  if (watcher->context != NULL) napi_async_destroy(state->env, watcher->context);
+  watcher->context = NULL;
   watcher->open = false;
   *watcher->link = watcher->next;
   if (watcher->next != NULL) watcher->next->link = watcher->link;
@@ -521,9 +524,9 @@ static void watcher_close(watcher_t *watcher) {
     napi_delete_reference(env, watcher->callback);
     watcher->callback = NULL;
   }
-  if (watcher->context != NULL) {
-    napi_async_destroy(env, watcher->context);
-    watcher->context = NULL;
+  if (watcher->handle != NULL) {
+    napi_delete_reference(env, watcher->handle);
+    watcher->handle = NULL;
   }
   uv_close((uv_handle_t *)&watcher->poll, watcher_closed);
 }
@@ -591,6 +594,10 @@ static napi_value watch_open(napi_env env, napi_callback_info info) {
       napi_async_init(env, NULL, name, &watcher->context) != napi_ok ||
       napi_create_external(env, watcher, watcher_collected, NULL, &handle) != napi_ok) {
     watcher->collected = true;
+    watcher_close(watcher);
+    return number(env, -ENOMEM);
+  }
+  if (napi_create_reference(env, handle, 1, &watcher->handle) != napi_ok) {
     watcher_close(watcher);
     return number(env, -ENOMEM);
   }

@@ -27,14 +27,5 @@ flags="-std=gnu11 -O2 -Wall -Wextra -Werror"
 mv build/podroute.node.$$ build/podroute.node
 echo "built build/podroute.node"
 
-if [ -f native/cni/podroute.c ]; then
-  if command -v musl-gcc >/dev/null 2>&1; then static="musl-gcc"; else static="$cc"; fi
-  if ! "$static" $flags -static -o build/podroute.$$ native/cni/podroute.c; then
-    if [ "$static" = "$cc" ]; then exit 1; fi
-    echo "native/build.sh: $static failed, trying $cc" >&2
-    "$cc" $flags -static -o build/podroute.$$ native/cni/podroute.c
-  fi
-  strip build/podroute.$$ 2>/dev/null || true
-  mv build/podroute.$$ build/podroute
-  echo "built build/podroute (static)"
-fi
+native/build-shim.sh build/podroute
+echo "built build/podroute (static)"

@@ -75,7 +75,7 @@ export function dumpAddresses(filter: { version?: 4 | 6; interfaceIndex?: number
   };
 }
 
-/** Link scope for fe80::/10 and 169.254/16, host scope for loopback, universe else, as `ip address add` does. */
+/** Host scope for loopback, link scope for fe80::/10, universe else, as `ip address add` does. */
 function scopeOf(octets: Uint8Array): number {
   if (octets.length === 4) return octets[0] === 127 ? 254 : 0;
   if (octets[0] === 0xfe && ((octets[1] ?? 0) & 0xc0) === 0x80) return 253;
@@ -88,7 +88,7 @@ function writeAddress(w: NetlinkWriter, address: InterfaceAddress): void {
   if (address.noPrefixRoute === true) flags |= AddressFlag.NoPrefixRoute;
   w.u8(address.version === 4 ? AF_INET : AF_INET6);
   w.u8(address.prefixLength);
-  w.u8(flags & 0xff);
+  w.u8(0);
   w.u8(address.scope ?? scopeOf(address.octets));
   w.u32(address.interfaceIndex);
   w.attributeOctets(Ifa.Local, address.octets);

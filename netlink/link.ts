@@ -107,10 +107,10 @@ export function addVeth(options: VethOptions): NetlinkRequest {
     write(w) {
       writeFixed(w, 0, options.isUp === true ? LinkFlag.Up : 0, options.isUp === true ? LinkFlag.Up : 0);
       writeCommon(w, options);
-      const info = w.open(Ifla.LinkInfo, true);
-      w.attributeText(IFLA_INFO_KIND, 'veth');
-      const data = w.open(IFLA_INFO_DATA, true);
-      const peer = w.open(VETH_INFO_PEER, true);
+      const info = w.open(Ifla.LinkInfo);
+      w.attributeOctets(IFLA_INFO_KIND, Buffer.from('veth'));
+      const data = w.open(IFLA_INFO_DATA);
+      const peer = w.open(VETH_INFO_PEER);
       writeFixed(w, 0, 0, 0);
       writeCommon(w, options.peer);
       if (options.peer.netnsFd !== undefined) w.attributeU32(Ifla.NetnsFd, options.peer.netnsFd);
@@ -132,8 +132,8 @@ export function addLink(
     write(w) {
       writeFixed(w, 0, options.isUp === true ? LinkFlag.Up : 0, options.isUp === true ? LinkFlag.Up : 0);
       writeCommon(w, options);
-      const info = w.open(Ifla.LinkInfo, true);
-      w.attributeText(IFLA_INFO_KIND, kind);
+      const info = w.open(Ifla.LinkInfo);
+      w.attributeOctets(IFLA_INFO_KIND, Buffer.from(kind));
       w.close(info);
     },
   };
@@ -213,8 +213,8 @@ function writeCommon(
   w: NetlinkWriter,
   options: { name?: string; mtu?: number; address?: Uint8Array; txQueueLength?: number },
 ): void {
-  if (options.name !== undefined) w.attributeText(Ifla.Name, options.name);
   if (options.mtu !== undefined) w.attributeU32(Ifla.Mtu, options.mtu);
+  if (options.name !== undefined) w.attributeText(Ifla.Name, options.name);
   if (options.address !== undefined) w.attributeOctets(Ifla.Address, options.address);
   if (options.txQueueLength !== undefined) w.attributeU32(Ifla.TxQueueLength, options.txQueueLength);
 }

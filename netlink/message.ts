@@ -374,14 +374,10 @@ export class NetlinkWriter {
     this.attributeOctets(type, Buffer.from(`${value}\0`, 'utf8'));
   }
 
-  /**
-   * Opens an attribute that holds others.
-   * @param isMarked sets the NESTED bit, which newer message types insist on and older ones do not know
-   * @returns what `close` wants
-   */
-  open(type: number, isMarked = false): number {
+  /** Opens an attribute that holds others; gives what `close` wants. */
+  open(type: number): number {
     const at = this.#at;
-    this.#header(isMarked ? type | 0x8000 : type, 4, 4);
+    this.#header(type, 4, 4);
     this.#at = at + 4;
     return at;
   }
@@ -428,11 +424,14 @@ export function decodeReply(message: NetlinkMessage): NetlinkReply {
   const { start, end, view } = message;
   if (end - start < 4 + NETLINK_HEADER_OCTETS)
     throw new MalformedNetlink(`error of ${end - start} octets: must have 20`);
-  const errno = -view.getInt32(start, hostIsLittle);
+  const errno = 0 - view.getInt32(start, hostIsLittle);
   const sequence = view.getUint32(start + 4 + 8, hostIsLittle);
   const requestOctets = view.getUint32(start + 4, hostIsLittle);
   if ((message.flags & MessageFlag.AckAttributes) === 0) return { sequence, errno };
   const isCapped = (message.flags & MessageFlag.Capped) !== 0;
+  if (!isCapped && requestOctets > end - start) {
+    throw new MalformedNetlink(`error about a request of ${requestOctets} octets in ${end - start}`);
+  }
   const skip = 4 + (isCapped ? NETLINK_HEADER_OCTETS : align(Math.max(requestOctets, NETLINK_HEADER_OCTETS)));
   return { sequence, errno, ...extendedAck(message, skip) };
 }
