@@ -19,6 +19,7 @@ export interface DesiredState {
   readonly blocks: readonly DesiredBlock[];
   /** All pools of the cluster, also those this node has no block of. */
   readonly pools: readonly DesiredPool[];
+  readonly ipam: DesiredIpam;
   readonly fib: DesiredFib;
   readonly cni: DesiredCni;
   readonly api: DesiredApi;
@@ -53,10 +54,10 @@ export interface DesiredBgp {
 
 /** Which rules decide where a peer has no policy of its own; shown by `bgpctl`. */
 export type PolicyMode =
-  /** The operator wrote a policy for this direction. */
-  | 'configured'
-  /** A Calico kind: everything is imported, own routes are exported. */
+  /** A peer of Calico's kinds: what its filters leave open is imported, and own routes are exported. */
   | 'calico'
+  /** The operator wrote a policy for this direction of a peer of podroute's kinds. */
+  | 'configured'
   /** eBGP without a policy: nothing passes (RFC 8212). */
   | 'rfc8212'
   /** iBGP of podroute kinds without a policy: everything is imported; own (reflector: all) routes are exported. */
@@ -195,13 +196,33 @@ export interface DesiredFib {
   readonly enabled: boolean;
   readonly table: number;
   readonly metric: number;
-  /** Metric of discard routes, worse than `metric`. */
+  /** Metric of IPv6 routes. */
+  readonly ipv6Metric: number;
+  /** Metric of discard routes, worse than both others. */
   readonly discardMetric: number;
   readonly discardType: 'blackhole' | 'unreachable';
   /** Kernel protocol number of routes that are ours. */
   readonly protocol: number;
   /** Leave the routes in the kernel when the daemon stops. */
   readonly keepRoutes: boolean;
+  /**
+   * Ranges whose routes are never put into the kernel, however they were learned: service addresses, which each node serves itself.
+   */
+  readonly neverInstall: readonly Prefix[];
+}
+
+/** Address management. */
+export interface DesiredIpam {
+  /** Addresses come from blocks of this node only. */
+  readonly strictAffinity: boolean;
+  /** Most blocks of one node. */
+  readonly maxBlocks: number;
+  /** Claim a further block when the node's are full. */
+  readonly autoAllocateBlocks: boolean;
+  /** How long a released address rests before it is given out again. */
+  readonly cooldownSeconds: number;
+  /** Never given out. */
+  readonly reserved: readonly Prefix[];
 }
 
 /** Pod wiring. */

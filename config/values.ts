@@ -58,7 +58,7 @@ export function integer(min: number, max: number): Read<number> {
 }
 
 /** One of a few words; upper and lower case are the same if `anyCase`. The word comes back as it is listed. */
-export function oneOf<T extends string>(words: readonly T[], anyCase = false): Read<T> {
+export function oneOf<const T extends string>(words: readonly T[], anyCase = false): Read<T> {
   return (value) => {
     const found = words.find(
       (word) => word === value || (anyCase && typeof value === 'string' && word.toLowerCase() === value.toLowerCase()),
@@ -68,7 +68,7 @@ export function oneOf<T extends string>(words: readonly T[], anyCase = false): R
 }
 
 /** One of a few words, or something else. */
-export function wordOr<W extends string, T>(words: readonly W[], read: Read<T>): Read<W | T> {
+export function wordOr<const W extends string, T>(words: readonly W[], read: Read<T>): Read<W | T> {
   return (value) => {
     const word = words.find((candidate) => candidate === value);
     return word === undefined ? read(value) : ok(word);

@@ -1,0 +1,327 @@
+import type { FamilyName, Prefix } from 'bgp-ts';
+import type { Cluster } from './cluster.ts';
+import type {
+  DesiredAction,
+  DesiredCommunity,
+  DesiredMatch,
+  DesiredPolicy,
+  DesiredPolicyUse,
+  DesiredPrefixSet,
+  DesiredTerm,
+  PolicyMode,
+} from './desired-state.ts';
+import type { BgpFilterOperation, BgpFilterResource, BgpFilterRule, BgpFilterSpec } from './resources/bgp-filter.ts';
+import { community as readCommunity } from './values.ts';
+
+/** Calico carries a route's priority (its kernel metric) in LOCAL_PREF: this number minus the priority. */
+const PRIORITY_BASE = 2147483647;
+/** Priority of a route that nothing else is said about. */
+const NORMAL_PRIORITY = 1024;
+/** LOCAL_PREF that other routers use by default; counts as normal priority. */
+const DEFAULT_LOCAL_PREF = 100;
+
+const ORIGINS = { IGP: 0, EGP: 1, Incomplete: 2 } as const;
+
+type Direction = 'import' | 'export';
+
+/** What a peer says about its policy. */
+export interface PolicyRequest {
+  readonly dialect: 'calico' | 'podroute';
+  readonly kind: 'ebgp' | 'ibgp';
+  readonly isReflector: boolean;
+  /** Filters for this direction, in order. */
+  readonly filters: readonly BgpFilterResource[];
+  /** Verdict for what the filters leave open, where the peer says so. */
+  readonly default: 'accept' | 'own' | 'reject' | undefined;
+}
+
+/** Makes policies and keeps each once. */
+export class PolicyBook {
+  readonly #cluster: Cluster;
+  readonly #policies = new Map<string, DesiredPolicy>();
+  /** Some filter looks at or sets the priority: then every Calico session carries it. */
+  readonly #usesPriority: boolean;
+
+  constructor(cluster: Cluster) {
+    this.#cluster = cluster;
+    this.#usesPriority = cluster.resources.filters.some(({ spec }) => allRules(spec).some(usesPriority));
+  }
+
+  /** All policies made so far, in order of name. */
+  policies(): DesiredPolicy[] {
+    return [...this.#policies.values()].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
+  }
+
+  /** The policy of one direction of a peer. */
+  use(direction: Direction, request: PolicyRequest): DesiredPolicyUse {
+    const mode = modeOf(direction, request);
+    const verdict = defaultOf(direction, request, mode);
+    const name = policyName(direction, request, mode, verdict);
+    if (!this.#policies.has(name)) this.#policies.set(name, this.#make(name, direction, request, mode, verdict));
+    return { policy: name, mode };
+  }
+
+  #make(
+    name: string,
+    direction: Direction,
+    request: PolicyRequest,
+    mode: PolicyMode,
+    verdict: 'accept' | 'own' | 'reject',
+  ): DesiredPolicy {
+    const terms = request.filters.flatMap((filter) => this.#filterTerms(filter, direction));
+    if (request.dialect === 'calico' && this.#usesPriority) terms.unshift(...this.#priorityTerms(direction, request));
+    if (direction === 'export' && verdict !== 'reject') terms.push(...this.#exportTerms(request, verdict));
+    return {
+      name,
+      terms,
+      default: verdict === 'accept' ? 'accept' : 'reject',
+      defaultName: defaultName(direction, mode, verdict),
+    };
+  }
+
+  #filterTerms(filter: BgpFilterResource, direction: Direction): DesiredTerm[] {
+    const lists = direction === 'import' ? (['importV4', 'importV6'] as const) : (['exportV4', 'exportV6'] as const);
+    return lists.flatMap((list) => {
+      const family: FamilyName = list.endsWith('V4') ? 'ipv4-unicast' : 'ipv6-unicast';
+      const normal = this.#normalPriority(family);
+      return (filter.spec[list] ?? []).map((rule, i): DesiredTerm => {
+        const name = `BGPFilter ${filter.name}: ${list}[${i}]${rule.name === undefined ? '' : ` (${rule.name})`}`;
+        return {
+          name,
+          matches: ruleMatches(rule, family, name, normal),
+          actions: (rule.operations ?? []).map(toAction),
+          verdict: rule.action === 'Accept' ? 'accept' : rule.action === 'Reject' ? 'reject' : 'next',
+        };
+      });
+    });
+  }
+
+  /** What follows the filters on export: pools that are not to be told, communities, and whose routes pass. */
+  #exportTerms(request: PolicyRequest, verdict: 'accept' | 'own'): DesiredTerm[] {
+    const { pools } = this.#cluster.resources;
+    const hidden = pools.filter(({ spec }) => spec.disableBGPExport === true);
+    const terms: DesiredTerm[] = hidden.map(({ name, spec }) => ({
+      name: `IPPool ${name}: disableBGPExport`,
+      matches: [{ type: 'prefix', set: inside(`IPPool ${name}`, [spec.cidr]) }],
+      actions: [],
+      verdict: 'reject',
+    }));
+    terms.push(...this.#communityTerms());
+    if (verdict === 'accept') return terms;
+    const own: DesiredMatch = { type: 'source', sources: ['network', 'pod-block', 'service'] };
+    terms.push({ name: 'own routes', matches: [own], actions: [], verdict: 'accept' });
+    if (request.dialect === 'calico' && request.isReflector) {
+      const set = inside('pools and services', this.#reflectedRanges());
+      terms.push({
+        name: 'route reflector: pools and services',
+        matches: [{ type: 'prefix', set }],
+        actions: [],
+        verdict: 'accept',
+      });
+    }
+    return terms;
+  }
+
+  /** `prefixAdvertisements`: communities for prefixes inside a range. */
+  #communityTerms(): DesiredTerm[] {
+    const { prefixAdvertisements = [], communities = [] } = this.#cluster.configuration;
+    return prefixAdvertisements.flatMap(({ cidr, communities: names = [] }, i): DesiredTerm[] => {
+      const values = names.flatMap((name): DesiredCommunity[] => {
+        const named = communities.find((candidate) => candidate.name === name)?.value;
+        if (named !== undefined) return [named];
+        const read = readCommunity(name);
+        return read.ok ? [read.value] : [];
+      });
+      if (values.length === 0) return [];
+      const name = `BGPConfiguration: prefixAdvertisements[${i}]`;
+      const matches: DesiredMatch[] = [{ type: 'prefix', set: inside(name, [cidr]) }];
+      return [{ name, matches, actions: [{ type: 'add-communities', communities: values }], verdict: 'next' }];
+    });
+  }
+
+  /** What a reflector of Calico passes on: pools, and ranges of services. */
+  #reflectedRanges(): Prefix[] {
+    const {
+      serviceClusterIPs = [],
+      serviceExternalIPs = [],
+      serviceLoadBalancerIPs = [],
+    } = this.#cluster.configuration;
+    const pools = this.#cluster.resources.pools.filter(({ spec }) => spec.disableBGPExport !== true);
+    return [
+      ...pools.map(({ spec }) => spec.cidr),
+      ...[...serviceClusterIPs, ...serviceExternalIPs, ...serviceLoadBalancerIPs].map(({ cidr }) => cidr),
+    ];
+  }
+
+  /** Gives routes of normal priority the LOCAL_PREF that stands for it, so that they compare with those that a filter touched. */
+  #priorityTerms(direction: Direction, request: PolicyRequest): DesiredTerm[] {
+    const isNeeded = direction === 'import' ? request.kind === 'ebgp' : request.kind === 'ibgp';
+    if (!isNeeded) return [];
+    const own: DesiredMatch[] =
+      direction === 'import' ? [] : [{ type: 'source', sources: ['network', 'pod-block', 'service'] }];
+    return (['ipv4-unicast', 'ipv6-unicast'] as const).map((family) => ({
+      name: `normal route priority (${family})`,
+      matches: [{ type: 'family', family }, ...own],
+      actions: [{ type: 'set-local-pref', value: PRIORITY_BASE - this.#normalPriority(family) }],
+      verdict: 'next',
+    }));
+  }
+
+  #normalPriority(family: FamilyName): number {
+    const { ipv4NormalRoutePriority, ipv6NormalRoutePriority } = this.#cluster.configuration;
+    return (family === 'ipv4-unicast' ? ipv4NormalRoutePriority : ipv6NormalRoutePriority) ?? NORMAL_PRIORITY;
+  }
+}
+
+function modeOf(direction: Direction, request: PolicyRequest): PolicyMode {
+  if (request.dialect === 'calico') return 'calico';
+  const lists = direction === 'import' ? (['importV4', 'importV6'] as const) : (['exportV4', 'exportV6'] as const);
+  const hasRules = request.filters.some(({ spec }) => lists.some((list) => spec[list] !== undefined));
+  if (request.default !== undefined || hasRules) return 'configured';
+  return request.kind === 'ebgp' ? 'rfc8212' : 'ibgp';
+}
+
+function defaultOf(direction: Direction, request: PolicyRequest, mode: PolicyMode): 'accept' | 'own' | 'reject' {
+  if (mode === 'calico') return direction === 'import' ? 'accept' : 'own';
+  if (request.default !== undefined) return request.default;
+  if (request.kind === 'ebgp') return 'reject'; // RFC 8212 §2
+  return direction === 'import' || request.isReflector ? 'accept' : 'own';
+}
+
+function policyName(
+  direction: Direction,
+  request: PolicyRequest,
+  mode: PolicyMode,
+  verdict: 'accept' | 'own' | 'reject',
+): string {
+  const filters = request.filters.map(({ name }) => name);
+  const kind = request.dialect === 'calico' ? ` ${request.kind}` : '';
+  const reflector = request.dialect === 'calico' && request.isReflector && direction === 'export' ? ' reflector' : '';
+  return `${mode} ${direction}${kind}${reflector}: ${[...filters, verdict].join(', ')}`;
+}
+
+function defaultName(direction: Direction, mode: PolicyMode, verdict: 'accept' | 'own' | 'reject'): string {
+  switch (mode) {
+    case 'calico':
+      return direction === 'import' ? 'Calico: import everything' : 'Calico: export own routes only';
+    case 'rfc8212':
+      return `RFC 8212: eBGP peer without ${direction} policy`;
+    case 'ibgp':
+      if (direction === 'import') return 'iBGP: import everything';
+      return verdict === 'accept' ? 'route reflector: export everything' : 'iBGP: export own routes only';
+    case 'configured':
+      return `policy.${direction}.default: ${verdict}`;
+  }
+}
+
+function allRules(spec: BgpFilterSpec): BgpFilterRule[] {
+  return [spec.importV4, spec.exportV4, spec.importV6, spec.exportV6].flatMap((rules) => rules ?? []);
+}
+
+function usesPriority(rule: BgpFilterRule): boolean {
+  return rule.priority !== undefined || (rule.operations ?? []).some(({ setPriority }) => setPriority !== undefined);
+}
+
+function inside(name: string, prefixes: readonly Prefix[]): DesiredPrefixSet {
+  return { name, entries: prefixes.map((prefix) => ({ prefix, minLength: prefix.length, maxLength: bitsOf(prefix) })) };
+}
+
+function bitsOf(prefix: Prefix): number {
+  return prefix.address.octets.length * 8;
+}
+
+function ruleMatches(rule: BgpFilterRule, family: FamilyName, name: string, normalPriority: number): DesiredMatch[] {
+  const matches: DesiredMatch[] = [{ type: 'family', family }];
+  if (rule.cidr !== undefined) matches.push(cidrMatch(rule, rule.cidr, name));
+  if (rule.prefixes !== undefined) {
+    const entries = rule.prefixes.map(({ cidr, min, max }) => ({
+      prefix: cidr,
+      minLength: min ?? cidr.length,
+      maxLength: max ?? (min === undefined ? cidr.length : bitsOf(cidr)),
+    }));
+    matches.push({ type: 'prefix', set: { name, entries } });
+  }
+  if (rule.source === 'RemotePeers') matches.push({ type: 'source', sources: ['bgp'] });
+  if (rule.source === 'Local') matches.push({ type: 'source', sources: ['network', 'pod-block', 'service'] });
+  if (rule.interface !== undefined) matches.push({ type: 'interface', pattern: rule.interface });
+  if (rule.peerType !== undefined)
+    matches.push({ type: 'peer-kind', kind: rule.peerType === 'eBGP' ? 'ebgp' : 'ibgp' });
+  if (rule.peers !== undefined) matches.push({ type: 'peer', names: rule.peers });
+  if (rule.learnedFrom !== undefined) matches.push({ type: 'learned-from', names: rule.learnedFrom });
+  matches.push(...communityMatches(rule));
+  if (rule.asPathPrefix !== undefined) matches.push({ type: 'as-path-prefix', asns: rule.asPathPrefix });
+  if (rule.asPath !== undefined) matches.push({ type: 'as-path', pattern: rule.asPath });
+  if (rule.asPathLength !== undefined) matches.push({ type: 'as-path-length', range: rule.asPathLength });
+  if (rule.neighbourAS !== undefined) matches.push({ type: 'neighbour-as', asns: rule.neighbourAS });
+  if (rule.originAS !== undefined) matches.push({ type: 'origin-as', asns: rule.originAS });
+  if (rule.origin !== undefined) matches.push({ type: 'origin', origins: rule.origin.map((word) => ORIGINS[word]) });
+  if (rule.med !== undefined) matches.push({ type: 'med', range: rule.med });
+  if (rule.localPref !== undefined) matches.push({ type: 'local-pref', range: rule.localPref });
+  if (rule.nextHops !== undefined) matches.push({ type: 'next-hop', set: inside(name, rule.nextHops) });
+  if (rule.priority !== undefined) matches.push(priorityMatch(rule.priority, normalPriority));
+  return matches;
+}
+
+function cidrMatch(rule: BgpFilterRule, prefix: Prefix, name: string): DesiredMatch {
+  const isExact = rule.matchOperator === 'Equal' || rule.matchOperator === 'NotEqual';
+  const isNegated = rule.matchOperator === 'NotEqual' || rule.matchOperator === 'NotIn';
+  const minLength = Math.max(prefix.length, rule.prefixLength?.min ?? 0);
+  const maxLength = Math.min(isExact ? prefix.length : bitsOf(prefix), rule.prefixLength?.max ?? 128);
+  const match: DesiredMatch = { type: 'prefix', set: { name, entries: [{ prefix, minLength, maxLength }] } };
+  return isNegated ? { type: 'not', match } : match;
+}
+
+function communityMatches({ communities }: BgpFilterRule): DesiredMatch[] {
+  if (communities === undefined) return [];
+  const matches: DesiredMatch[] = [];
+  if (communities.values !== undefined) {
+    const patterns = communities.values.map(toPattern);
+    matches.push({ type: 'community', require: 'all', patterns });
+  }
+  for (const require of ['any', 'all', 'none'] as const) {
+    const patterns = communities[require];
+    if (patterns !== undefined) matches.push({ type: 'community', require, patterns });
+  }
+  return matches;
+}
+
+function toPattern(value: Exclude<DesiredCommunity, { type: 'extended' }>) {
+  if (value.type === 'large') {
+    return { type: 'large', parts: [value.globalAdmin, value.local1, value.local2] } as const;
+  }
+  return { type: 'standard', parts: [Math.floor(value.value / 0x10000), value.value % 0x10000] } as const;
+}
+
+function priorityMatch(priority: number, normalPriority: number): DesiredMatch {
+  const wanted = PRIORITY_BASE - priority;
+  const exact: DesiredMatch = {
+    type: 'local-pref',
+    range: { min: wanted, max: wanted },
+    absent: PRIORITY_BASE - normalPriority,
+  };
+  if (priority !== normalPriority) return exact;
+  const byDefault: DesiredMatch = {
+    type: 'local-pref',
+    range: { min: DEFAULT_LOCAL_PREF, max: DEFAULT_LOCAL_PREF },
+  };
+  return { type: 'any', matches: [exact, byDefault] };
+}
+
+function toAction(operation: BgpFilterOperation): DesiredAction {
+  const { addMED = 0 } = operation;
+  if (operation.addCommunity) return { type: 'add-communities', communities: [operation.addCommunity.value] };
+  if (operation.prependASPath) return { type: 'prepend', asns: operation.prependASPath.prefix };
+  if (operation.setPriority) return { type: 'set-local-pref', value: PRIORITY_BASE - operation.setPriority.value };
+  if (operation.setCommunities) return { type: 'set-communities', communities: operation.setCommunities };
+  if (operation.deleteCommunities) return { type: 'delete-communities', patterns: operation.deleteCommunities };
+  if (operation.setLocalPref !== undefined) return { type: 'set-local-pref', value: operation.setLocalPref };
+  if (operation.setMED !== undefined) return { type: 'set-med', operation: 'set', value: operation.setMED };
+  if (operation.removeMED) return { type: 'remove-med' };
+  if (operation.setOrigin !== undefined) return { type: 'set-origin', origin: ORIGINS[operation.setOrigin] };
+  if (operation.setNextHop === 'Self') return { type: 'next-hop', mode: 'self' };
+  if (operation.setNextHop === 'Keep') return { type: 'next-hop', mode: 'unchanged' };
+  if (operation.setNextHop !== undefined) return { type: 'set-next-hop', address: operation.setNextHop };
+  if (operation.prependLocalAS !== undefined) return { type: 'prepend-local-as', times: operation.prependLocalAS };
+  if (operation.setWeight !== undefined) return { type: 'set-weight', value: operation.setWeight };
+  return { type: 'set-med', operation: addMED < 0 ? 'subtract' : 'add', value: Math.abs(addMED) };
+}
