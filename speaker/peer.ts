@@ -311,7 +311,7 @@ export class Peer {
       update: (_session, bytes, start, end) => handlers.update(peer, bytes, start, end),
       routeRefresh: (_session, family, subtype) => handlers.routeRefresh(peer, family, subtype),
       writable: () => handlers.writable(peer),
-      settled: (session) => peer.#settled(session),
+      settled: (session, from) => peer.#settled(session, from),
     };
   }
 
@@ -344,15 +344,16 @@ export class Peer {
     if (port !== undefined) this.#deps.handlers.sessionUp(this, port);
   }
 
-  #settled(session: Session): void {
+  #settled(session: Session, from: FsmState): void {
     const isOver = session.state === 'Idle';
+    // The machine goes back to Active when TCP fails in OpenSent: of no use while there is another connection.
+    const isBack = session.state === 'Active' && from !== 'Idle';
     if (session === this.#second) {
-      // Back in Active it would only wait beside the main run.
-      if (isOver || !session.hasConnection) this.#second = undefined;
-    } else if (session === this.#main && this.#second !== undefined && !session.hasConnection) {
+      if (isOver || isBack) this.#second = undefined;
+    } else if (session === this.#main && this.#second !== undefined && (isOver || isBack)) {
       this.#main = this.#second;
       this.#second = undefined;
-      if (!isOver) session.stop(cease(CeaseSubcode.ConnectionCollisionResolution));
+      if (isBack) session.stop(cease(CeaseSubcode.ConnectionCollisionResolution));
     } else if (session === this.#main && isOver) {
       this.#main = undefined;
       this.#beginAfter(session);

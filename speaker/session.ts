@@ -443,7 +443,8 @@ export class Session {
         this.#update(this.#owner.update(this, bytes, bodyStart, end));
         return;
       case MessageType.Keepalive:
-        if (this.#state !== 'Established') this.#feed({ type: 'KeepaliveReceived' }, 'KEEPALIVE received');
+        if (this.#state === 'OpenConfirm') this.#feed({ type: 'KeepaliveReceived' }, 'KEEPALIVE received');
+        else if (this.#state !== 'Established') this.#unexpected({ type: 'KeepaliveReceived' }, 'KEEPALIVE');
         return;
       case MessageType.Open:
         this.#open(bytes.slice(bodyStart, end));
