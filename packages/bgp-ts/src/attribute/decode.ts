@@ -97,14 +97,6 @@ class AttributeDecoder {
   /** Whether the value of a known attribute is to be looked at, by flags and by who sent it. */
   #isFit(row: AttributeRow, isMp: boolean): boolean {
     const { code, flags } = this.#cursor;
-
-    const conflict = (flags & KIND_FLAGS) !== row.codec.flags;
-    if (conflict) {
-      const what = `flags 0x${flags.toString(16)}, wanted 0x${row.codec.flags.toString(16)}`;
-      this.#problem('treat-as-withdraw', UpdateSubcode.AttributeFlagsError, what);
-      // The routes in it are needed all the same: they are the ones to withdraw.
-      return isMp;
-    }
     if (row.codec.isInternal && this.#context.kind === 'ebgp') {
       this.#problem('attribute-discard', UpdateSubcode.OptionalAttributeError, 'from an external peer');
       return false;
@@ -117,7 +109,11 @@ class AttributeDecoder {
       );
       return false;
     }
-    return true;
+    if ((flags & KIND_FLAGS) === row.codec.flags) return true;
+    const what = `flags 0x${flags.toString(16)}, wanted 0x${row.codec.flags.toString(16)}`;
+    this.#problem('treat-as-withdraw', UpdateSubcode.AttributeFlagsError, what);
+    // The routes in an MP attribute are needed all the same: they are the ones to withdraw.
+    return isMp;
   }
 
   #known({ field, codec }: AttributeRow): void {
