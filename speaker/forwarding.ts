@@ -26,7 +26,12 @@ export interface SelectedHop {
 
 /** How a BGP next hop is reached, as the kernel's connected and foreign routes say. */
 export type ResolvedHop =
-  | { readonly reachable: true; readonly ifIndex: number; readonly gateway?: IpAddress; readonly hops: readonly ForwardingHop[] }
+  | {
+      readonly reachable: true;
+      readonly ifIndex: number;
+      readonly gateway?: IpAddress;
+      readonly hops: readonly ForwardingHop[];
+    }
   | { readonly reachable: false };
 
 /** What forwarding asks of its surroundings. */
@@ -69,9 +74,19 @@ export class Forwarding {
     this.#deps.table.remove(versionOf(family), octets, length);
   }
 
-  /** Links, addresses or foreign routes changed: what was resolved before may be wrong. The RIB selects dependents again. */
-  forgetResolved(): void {
-    this.#resolved.clear();
+  /**
+   * Links, addresses or foreign routes changed: resolves every known set of next hops again.
+   * @returns true when one of them now leads elsewhere, so that the selected routes must be handed over again
+   */
+  resolveAgain(): boolean {
+    let isChanged = false;
+    for (const [nextHopSet, before] of this.#resolved) {
+      const target = this.#resolve(nextHopSet);
+      if (target === before) continue;
+      this.#resolved.set(nextHopSet, target);
+      isChanged = true;
+    }
+    return isChanged;
   }
 
   #resolve(nextHopSet: number): number {

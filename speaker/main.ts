@@ -1,10 +1,11 @@
 /** podrouted: flags, signals, exit codes. Everything else is in daemon.ts. */
 import { hostname } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
+import { ConfigurationError, readConfiguration } from '../config/read.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
 import { version } from '../lib/version.ts';
-import { ConfigurationError, checkConfiguration, Daemon } from './daemon.ts';
+import { Daemon } from './daemon.ts';
 
 /** Exit codes: 0 ended as asked, 1 could not start or a bug, 2 wrong flags, 3 the configuration has problems. */
 const EXIT = { failure: 1, usage: 2, configuration: 3 } as const;
@@ -49,9 +50,12 @@ function reportProblems(error: ConfigurationError): never {
 
 if (flags.check === true) {
   try {
-    const { warnings, summary } = checkConfiguration(source);
+    const { state, warnings } = await readConfiguration(source);
     for (const line of warnings) process.stderr.write(`${line}\n`);
-    process.stdout.write(`${summary}\n`);
+    const { node, peers, blocks } = state;
+    process.stdout.write(
+      `${flags.config}: node ${node.name}, AS ${node.asn}: ${peers.length} peers, ${blocks.length} blocks\n`,
+    );
     process.exit(0);
   } catch (error) {
     if (error instanceof ConfigurationError) reportProblems(error);
@@ -86,7 +90,8 @@ try {
     stopping = true;
     log.info('stopping', { signal });
     daemon.stop().then(
-      () => process.exit(0),
+      // Nothing is left that keeps the process alive but NOTIFICATIONs on their way out; they get a moment.
+      () => setTimeout(() => process.exit(0), 1000).unref(),
       (error: unknown) => {
         log.error('stop failed', { error: errorMessage(error) });
         process.exit(EXIT.failure);
@@ -96,12 +101,10 @@ try {
   process.on('SIGTERM', () => stop('SIGTERM'));
   process.on('SIGINT', () => stop('SIGINT'));
   process.on('SIGHUP', () => {
-    try {
-      daemon.reload(false);
-    } catch (error) {
+    daemon.reload(false).catch((error: unknown) => {
       if (!(error instanceof ConfigurationError)) throw error;
       for (const line of error.lines) log.error('reload refused', { problem: line });
-    }
+    });
   });
 } catch (error) {
   if (error instanceof ConfigurationError) reportProblems(error);

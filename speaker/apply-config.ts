@@ -1,0 +1,177 @@
+import { type FamilyName, formatIp, formatPrefix, type IpAddress, type PathAttributes, type Prefix } from 'bgp-ts';
+import type {
+  DesiredBlock,
+  DesiredNetwork,
+  DesiredPeer,
+  DesiredPolicy,
+  DesiredState,
+} from '../config/desired-state.ts';
+import { acceptAll, type Policy, preparePolicy } from '../rib/policy/evaluate.ts';
+import type { PrefixSet } from '../rib/policy/policy.ts';
+import type { PrefixList } from '../rib/policy/prefix-list.ts';
+import type { LocalSource, PrefixLimit, RibPeerSettings } from '../rib/types.ts';
+import type { LocalAddresses } from './local-addresses.ts';
+import type { PeerSettings } from './negotiate.ts';
+import type { SpeakerPeerSettings } from './speaker.ts';
+
+/** The policies of a configuration, ready to run. A policy that did not change keeps its object, so that nothing is evaluated again. */
+export class PolicySet {
+  readonly #byName = new Map<string, { readonly text: string; readonly policy: Policy }>();
+
+  /** Takes the policies of a new configuration. */
+  replace(policies: readonly DesiredPolicy[]): void {
+    const lists = new Map<PrefixSet, PrefixList>();
+    const wanted = new Set<string>();
+    for (const spec of policies) {
+      wanted.add(spec.name);
+      const text = JSON.stringify(spec, octetsAsText);
+      if (this.#byName.get(spec.name)?.text === text) continue;
+      this.#byName.set(spec.name, { text, policy: preparePolicy(spec, lists) });
+    }
+    for (const name of this.#byName.keys()) if (!wanted.has(name)) this.#byName.delete(name);
+  }
+
+  /** @throws Error for a name that is in no configuration */
+  get(name: string): Policy {
+    if (name === acceptAll.spec.name) return acceptAll;
+    const found = this.#byName.get(name);
+    if (found === undefined) throw new Error(`policy ${name}: not in the configuration`);
+    return found.policy;
+  }
+}
+
+function octetsAsText(_key: string, value: unknown): unknown {
+  return value instanceof Uint8Array ? Buffer.from(value).toString('hex') : value;
+}
+
+/** One peer of the configuration, as speaker and RIB take it. */
+export function peerSettings(
+  state: DesiredState,
+  peer: DesiredPeer,
+  policies: PolicySet,
+  local: LocalAddresses,
+): SpeakerPeerSettings {
+  const restart = peer.maxPrefixes?.action === 'restart' ? peer.maxPrefixes.restartSeconds : undefined;
+  return {
+    session: sessionSettings(state, peer),
+    rib: ribSettings(state, peer, policies, local),
+    ...(restart === undefined ? {} : { prefixLimitRestartSeconds: restart }),
+  };
+}
+
+function sessionSettings(state: DesiredState, peer: DesiredPeer): PeerSettings {
+  const { device, localAddress, keepaliveSeconds, password, ttlSecurityHops, multihopTtl } = peer;
+  // A key that cannot be read keeps the peer down: without it the session would be open to anybody (RFC 2385).
+  const adminDown =
+    password?.type === 'unreadable' ? { text: `TCP MD5 key cannot be read: ${password.reason}` } : peer.adminDown;
+  return {
+    name: peer.name,
+    address: peer.address,
+    port: peer.port,
+    localAs: peer.localAs,
+    remoteAs: peer.remoteAs,
+    kind: peer.kind,
+    routerId: state.node.routerId,
+    passive: peer.passive,
+    holdSeconds: peer.holdSeconds,
+    connectRetrySeconds: peer.connectRetrySeconds,
+    connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
+    idleHoldSeconds: IDLE_HOLD_SECONDS,
+    families: peer.families,
+    tos: peer.tos,
+    multihopTtl: multihopTtl ?? ANY_DISTANCE_TTL,
+    ...(device === undefined ? {} : { device }),
+    ...(localAddress === undefined ? {} : { localAddress }),
+    ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
+    ...(password?.type === 'key' ? { password: password.key.reveal() } : {}),
+    ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
+    ...(adminDown === undefined ? {} : { adminDown }),
+  };
+}
+
+/** A wrong MD5 key answers with silence: an attempt that is not answered by then has failed. */
+const CONNECT_TIMEOUT_SECONDS = 5;
+/** Quiet time after an error of the protocol; grows with repetition. */
+const IDLE_HOLD_SECONDS = 2;
+/** The configuration leaves the distance open: a session may cross any number of routers, as Calico's do. */
+const ANY_DISTANCE_TTL = 64;
+
+function ribSettings(
+  state: DesiredState,
+  peer: DesiredPeer,
+  policies: PolicySet,
+  local: LocalAddresses,
+): RibPeerSettings {
+  const ipv4 = nextHopSelf(state.node.ipv4Address, peer, 4, local);
+  const ipv6 = nextHopSelf(state.node.ipv6Address, peer, 6, local);
+  return {
+    name: peer.name,
+    address: peer.address,
+    kind: peer.kind,
+    remoteAs: peer.remoteAs,
+    localAs: peer.localAs,
+    importPolicy: policies.get(peer.importPolicy.policy),
+    exportPolicy: policies.get(peer.exportPolicy.policy),
+    routeReflectorClient: peer.routeReflectorClient,
+    nextHop: peer.nextHop,
+    nextHopSelf: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) },
+    allowOwnAs: peer.allowOwnAs,
+    ...(peer.maxPrefixes === undefined ? {} : { prefixLimit: prefixLimits(peer) }),
+  };
+}
+
+/**
+ * The address to name as next hop. For the session's own family the RIB takes the session's local address; for the other one it
+ * must be found: one on the interface towards the peer, else the node's.
+ */
+function nextHopSelf(
+  nodeAddress: IpAddress | undefined,
+  peer: DesiredPeer,
+  version: 4 | 6,
+  local: LocalAddresses,
+): IpAddress | undefined {
+  if (peer.address.version === version) return undefined;
+  return local.towards(peer.address, peer.localAddress, version) ?? nodeAddress;
+}
+
+function prefixLimits(peer: DesiredPeer): Partial<Record<FamilyName, PrefixLimit>> {
+  const limits: Partial<Record<FamilyName, PrefixLimit>> = {};
+  if (peer.maxPrefixes === undefined) return limits;
+  const { count, warnPercent, action } = peer.maxPrefixes;
+  for (const family of peer.families) {
+    limits[family] = { limit: count, warnPercent, action: action === 'warn' ? 'warn' : 'reset' };
+  }
+  return limits;
+}
+
+/** A route that this node puts into BGP. */
+export interface Origination {
+  readonly prefix: Prefix;
+  readonly source: LocalSource;
+  readonly attributes: PathAttributes;
+}
+
+/** Everything the configuration has this node originate, by `SOURCE PREFIX`. */
+export function originations(state: DesiredState): Map<string, Origination> {
+  const result = new Map<string, Origination>();
+  const add = (prefix: Prefix, source: LocalSource): void => {
+    result.set(`${source} ${formatPrefix(prefix)}`, { prefix, source, attributes: {} });
+  };
+  for (const block of state.blocks) if (block.advertise) add(block.prefix, 'pod-block');
+  for (const network of state.originate) add(network.prefix, network.source);
+  return result;
+}
+
+/** Prefixes that get a discard route in the kernel, by their text: what has no more specific route is dropped and does not loop. */
+export function discardPrefixes(state: DesiredState): Map<string, Prefix> {
+  const wanted = [
+    ...state.blocks.filter(isWorthDiscarding),
+    ...state.originate.filter((network: DesiredNetwork) => network.discard),
+  ];
+  return new Map(wanted.map(({ prefix }) => [formatPrefix(prefix), prefix]));
+}
+
+/** A block of one address is its pod: nothing in it can be without a route but the pod's own. */
+function isWorthDiscarding(block: DesiredBlock): boolean {
+  return block.prefix.length < (block.prefix.address.version === 4 ? 32 : 128);
+}

@@ -1,0 +1,310 @@
+import {
+  Families,
+  type FamilyName,
+  formatIp,
+  formatPrefix,
+  type Prefix,
+  parseIp,
+  parsePrefix,
+  prefixContains,
+} from 'bgp-ts';
+import type {
+  Block,
+  BlocksReply,
+  ClearRequest,
+  FibBegin,
+  FibCheckReply,
+  FibNextHop,
+  FibQuery,
+  FibRoute,
+  HealthReply,
+  PeerActionReply,
+  PeerDetail,
+  PeersReply,
+  PodsReply,
+  ReloadReply,
+  ReloadRequest,
+  Route,
+  RoutesBegin,
+  RoutesQuery,
+  ShutdownRequest,
+  VersionReply,
+} from '../lib/api.ts';
+import { API_VERSION } from '../lib/api.ts';
+import type { Clock } from '../lib/clock.ts';
+import { version } from '../lib/version.ts';
+import type { Rib } from '../rib/rib.ts';
+import type { PathView, RouteQuery } from '../rib/types.ts';
+import { ControlError, type ControlSurface, type Listing } from './api/control-surface.ts';
+import { type PeerFacts, type PeerReading, peerDetail, peerSummary } from './api/peer-view.ts';
+import { apiRoute } from './api/route-view.ts';
+import type { ForwardingHop } from './forwarding.ts';
+import type { PeerEntry, Speaker } from './speaker.ts';
+
+/** A kernel route of ours, as the forwarding table lists it. */
+export interface KernelRouteReading {
+  readonly prefix: Prefix;
+  readonly metric: number;
+  readonly kind: 'unicast' | 'blackhole' | 'unreachable';
+  readonly nextHops: readonly ForwardingHop[];
+  readonly state: 'installed' | 'pending' | 'failed' | 'conflict' | 'orphan';
+  readonly error?: { readonly text: string };
+}
+
+/** A difference between kernel and desired state. */
+export interface KernelDifferenceReading {
+  readonly type: 'missing' | 'different' | 'unexpected';
+  readonly prefix: Prefix;
+  readonly metric: number;
+  readonly wanted?: { readonly kind: string; readonly nextHops: readonly ForwardingHop[] };
+  readonly found?: { readonly kind: string; readonly nextHops: readonly ForwardingHop[] };
+}
+
+/** What the control API shows of the kernel's forwarding table. */
+export interface ForwardingReading {
+  readonly table: number;
+  readonly protocol: number;
+  readonly metric: number;
+  list(): readonly KernelRouteReading[];
+  check(): Promise<readonly KernelDifferenceReading[]>;
+  linkName(ifIndex: number): string | undefined;
+}
+
+/** What the control API asks of the rest of the daemon. */
+export interface ControlParts {
+  readonly clock: Clock;
+  readonly startedMs: number;
+  readonly rib: Rib;
+  readonly speaker: Speaker;
+  node(): { readonly name: string; readonly asn: number; readonly routerId: string };
+  peerFacts(name: string): PeerFacts;
+  /** Absent: this speaker writes no kernel routes. */
+  readonly forwarding: ForwardingReading | undefined;
+  pods(): PodsReply['pods'];
+  blocks(): Block[];
+  reload(dryRun: boolean): Promise<ReloadReply>;
+  health(): HealthReply;
+  /** Something was changed that the tables must work on. */
+  wake(): void;
+}
+
+/** The daemon as the control API sees it: read-only views, and the few things a person may ask for. */
+export class Control implements ControlSurface {
+  readonly #parts: ControlParts;
+
+  constructor(parts: ControlParts) {
+    this.#parts = parts;
+  }
+
+  version(): VersionReply {
+    const { clock, startedMs } = this.#parts;
+    return {
+      program: 'podrouted',
+      version,
+      apiVersion: API_VERSION,
+      node: this.#parts.node().name,
+      nodejs: process.version,
+      pid: process.pid,
+      startedAt: new Date(startedMs).toISOString(),
+      uptimeSeconds: (clock.wallMs() - startedMs) / 1000,
+    };
+  }
+
+  health(): HealthReply {
+    return this.#parts.health();
+  }
+
+  peers(): PeersReply {
+    const { asn, routerId } = this.#parts.node();
+    return {
+      localAs: asn,
+      routerId,
+      peers: this.#parts.speaker.peers().map((entry) => peerSummary(this.#read(entry))),
+    };
+  }
+
+  peer(name: string): PeerDetail {
+    return peerDetail(this.#read(this.#find(name)));
+  }
+
+  clear(name: string, request: ClearRequest): PeerActionReply {
+    const entry = this.#find(name);
+    if (request.soft) {
+      this.#parts.speaker.softClear(entry);
+      return this.#done(entry, 'routes are evaluated again in both directions');
+    }
+    if (entry.peer.snapshot().adminDown !== undefined) {
+      throw new ControlError('refused', `peer ${entry.peer.name} is shut down: enable it first`);
+    }
+    entry.peer.clear();
+    return this.#done(entry, 'session reset (Cease/Administrative Reset)');
+  }
+
+  shutdown(name: string, request: ShutdownRequest): PeerActionReply {
+    const entry = this.#find(name);
+    entry.peer.stop(request.message ?? '');
+    return this.#done(entry, 'shut down (Cease/Administrative Shutdown)');
+  }
+
+  enable(name: string): PeerActionReply {
+    const entry = this.#find(name);
+    if (entry.peer.snapshot().adminDown === undefined) return this.#done(entry, 'was not shut down');
+    entry.peer.enable();
+    return this.#done(entry, 'enabled');
+  }
+
+  routes(query: RoutesQuery): Listing<RoutesBegin, Route> {
+    const { asn, routerId } = this.#parts.node();
+    const { rib } = this.#parts;
+    const ribQuery = routeQuery(query);
+    const begin = { view: query.view, localAs: asn, routerId };
+    if (query.view === 'loc-rib') return { begin, entries: apiRoutes(rib.routes(ribQuery), 'import') };
+    const entry = this.#find(query.peer ?? '');
+    const isReceived = query.view === 'received';
+    const views = isReceived ? rib.received(entry.handle, ribQuery) : rib.advertised(entry.handle, ribQuery);
+    return {
+      begin: { ...begin, peer: entry.peer.name },
+      entries: apiRoutes(views, isReceived ? 'import' : 'export'),
+    };
+  }
+
+  fib(query: FibQuery): Listing<FibBegin, FibRoute> {
+    const { forwarding } = this.#parts;
+    if (forwarding === undefined) return { begin: { enabled: false, table: 0, protocol: 0, metric: 0 }, entries: [] };
+    const { table, protocol, metric } = forwarding;
+    const routes = selectFib(forwarding.list(), query);
+    return {
+      begin: { enabled: true, table, protocol, metric },
+      entries: routes.map((route) => this.#fibRoute(forwarding, route)),
+    };
+  }
+
+  async fibCheck(): Promise<FibCheckReply> {
+    const { forwarding } = this.#parts;
+    if (forwarding === undefined) throw new ControlError('refused', 'this speaker writes no kernel routes');
+    const differences = await forwarding.check();
+    const describe = (route: { kind: string; nextHops: readonly ForwardingHop[] }): string =>
+      [route.kind, ...route.nextHops.map((hop) => hopText(fibNextHop(forwarding, hop)))].join(' ');
+    return {
+      checked: forwarding.list().filter((route) => route.state !== 'orphan').length,
+      differences: differences.map((difference) => ({
+        prefix: formatPrefix(difference.prefix),
+        family: familyOfPrefix(difference.prefix),
+        problem: difference.type === 'unexpected' ? 'extra' : difference.type,
+        ...(difference.wanted === undefined ? {} : { wanted: describe(difference.wanted) }),
+        ...(difference.found === undefined ? {} : { found: describe(difference.found) }),
+      })),
+    };
+  }
+
+  pods(): PodsReply {
+    return { pods: this.#parts.pods() };
+  }
+
+  blocks(): BlocksReply {
+    return { blocks: this.#parts.blocks() };
+  }
+
+  reload(request: ReloadRequest): Promise<ReloadReply> {
+    return this.#parts.reload(request.dryRun);
+  }
+
+  #find(name: string): PeerEntry {
+    const entry = this.#parts.speaker.find(name);
+    if (entry !== undefined) return entry;
+    const known = this.#parts.speaker.peers().map(({ peer }) => peer.name);
+    throw ControlError.notFound('peer', name, known);
+  }
+
+  #done(entry: PeerEntry, done: string): PeerActionReply {
+    this.#parts.wake();
+    const isDown = entry.peer.snapshot().adminDown !== undefined;
+    return { peer: entry.peer.name, done, adminState: isDown ? 'down' : 'up' };
+  }
+
+  #read(entry: PeerEntry): PeerReading {
+    const { rib, clock } = this.#parts;
+    return {
+      entry,
+      snapshot: entry.peer.snapshot(),
+      facts: this.#parts.peerFacts(entry.peer.name),
+      nowMs: clock.wallMs(),
+      counters: (family) => rib.counters(entry.handle, family),
+    };
+  }
+
+  #fibRoute(forwarding: ForwardingReading, route: KernelRouteReading): FibRoute {
+    const error =
+      route.error?.text ??
+      (route.state === 'conflict'
+        ? 'a route of another program holds this prefix and metric'
+        : route.state === 'orphan'
+          ? 'left over from before the start, wanted by nobody'
+          : undefined);
+    return {
+      prefix: formatPrefix(route.prefix),
+      family: familyOfPrefix(route.prefix),
+      kind: route.kind,
+      origin: route.kind === 'unicast' ? 'bgp' : 'discard',
+      nextHops: route.nextHops.map((hop) => fibNextHop(forwarding, hop)),
+      table: forwarding.table,
+      metric: route.metric,
+      protocol: forwarding.protocol,
+      state: route.state === 'conflict' ? 'failed' : route.state === 'orphan' ? 'pending' : route.state,
+      ...(error === undefined ? {} : { error }),
+    };
+  }
+}
+
+function routeQuery(query: RoutesQuery): RouteQuery {
+  const prefix = query.prefix === undefined ? undefined : parsePrefix(query.prefix);
+  const address = query.prefix === undefined || prefix !== undefined ? undefined : parseIp(query.prefix);
+  return {
+    ...(query.family === undefined ? {} : { family: query.family }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(address === undefined ? {} : { address }),
+    ...(query.longer === undefined ? {} : { longer: query.longer }),
+    ...(query.best === undefined ? {} : { bestOnly: query.best }),
+  };
+}
+
+function* apiRoutes(views: Iterable<PathView>, direction: 'import' | 'export'): Generator<Route> {
+  for (const view of views) yield apiRoute(view, direction);
+}
+
+function selectFib(routes: readonly KernelRouteReading[], query: FibQuery): readonly KernelRouteReading[] {
+  const ofFamily = routes.filter(
+    (route) => query.family === undefined || familyOfPrefix(route.prefix) === query.family,
+  );
+  if (query.prefix === undefined) return ofFamily;
+  const prefix = parsePrefix(query.prefix);
+  if (prefix !== undefined) return ofFamily.filter((route) => formatPrefix(route.prefix) === formatPrefix(prefix));
+  const address = parseIp(query.prefix);
+  if (address === undefined) return [];
+  const covering = ofFamily.filter((route) => prefixContains(route.prefix, address));
+  const longest = Math.max(...covering.map((route) => route.prefix.length));
+  return covering.filter((route) => route.prefix.length === longest);
+}
+
+function familyOfPrefix(prefix: Prefix): FamilyName {
+  return prefix.address.version === 4 ? Families['ipv4-unicast'].name : Families['ipv6-unicast'].name;
+}
+
+function fibNextHop(forwarding: ForwardingReading, hop: ForwardingHop): FibNextHop {
+  const device = hop.ifIndex === undefined ? undefined : (forwarding.linkName(hop.ifIndex) ?? `#${hop.ifIndex}`);
+  return {
+    ...(hop.gateway === undefined ? {} : { gateway: formatIp(hop.gateway) }),
+    ...(device === undefined ? {} : { device }),
+    ...(hop.weight === undefined ? {} : { weight: hop.weight }),
+  };
+}
+
+function hopText(hop: FibNextHop): string {
+  return [
+    hop.gateway === undefined ? '' : `via ${hop.gateway}`,
+    hop.device === undefined ? '' : `dev ${hop.device}`,
+    hop.weight === undefined ? '' : `weight ${hop.weight}`,
+  ]
+    .filter((part) => part !== '')
+    .join(' ');
+}

@@ -1,0 +1,469 @@
+import { join } from 'node:path';
+import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
+import { NetlinkWiring } from '../cni/netlink-wiring.ts';
+import { CniServer } from '../cni/server.ts';
+import type { DesiredPeer, DesiredPolicyUse, DesiredState } from '../config/desired-state.ts';
+import { diffStates } from '../config/diff.ts';
+import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
+import { Fib } from '../fib/fib.ts';
+import { NetlinkKernel } from '../fib/netlink-kernel.ts';
+import { NextHopTable } from '../fib/next-hop-table.ts';
+import type { Block, HealthReply, PodsReply, PolicyMode, ReloadReply } from '../lib/api.ts';
+import { type Clock, systemClock, type TimerHandle } from '../lib/clock.ts';
+import type { Logger, LogLevel } from '../lib/log.ts';
+import { errorMessage } from '../lib/result.ts';
+import { version } from '../lib/version.ts';
+import { Rib } from '../rib/rib.ts';
+import type { RibPeerSettings } from '../rib/types.ts';
+import { ControlError } from './api/control-surface.ts';
+import type { PeerFacts } from './api/peer-view.ts';
+import { ApiServer } from './api/server.ts';
+import { discardPrefixes, type Origination, originations, PolicySet, peerSettings } from './apply-config.ts';
+import { Control, type ForwardingReading } from './control.ts';
+import { Forwarding } from './forwarding.ts';
+import type { ListenAddress } from './listener.ts';
+import { LocalAddresses } from './local-addresses.ts';
+import { Speaker } from './speaker.ts';
+import { createTcpTransport } from './transport.ts';
+import { UpdateOut } from './update-out.ts';
+import { WorkLoop } from './work-loop.ts';
+
+/** How a daemon is started. */
+export interface DaemonOptions {
+  readonly source: ConfigurationSource;
+  /** Directory of the Unix sockets, in place of what the configuration says. */
+  readonly runDirectory?: string;
+  /** Directory of what outlives a restart, in place of what the configuration says. */
+  readonly stateDirectory?: string;
+  /** The log, at the level the configuration asks for. */
+  createLog(level: LogLevel): Logger;
+}
+
+/** Selections handed to the kernel in one slice. */
+const FIB_BATCH = 4096;
+
+/**
+ * How long after the start kernel routes of an earlier run are kept without anybody announcing them again: a peer that is
+ * down must not hold them for ever.
+ */
+const SWEEP_DEADLINE_MS = 60_000;
+
+/** The kernel's side of a speaker that forwards. */
+interface Kernel {
+  readonly routes: NetlinkKernel;
+  readonly fib: Fib;
+  readonly nextHops: NextHopTable;
+  readonly forwarding: Forwarding;
+}
+
+/** All parts of podrouted, joined: sessions, RIB, kernel routes, pods, control API. */
+export class Daemon {
+  readonly #options: DaemonOptions;
+  readonly #log: Logger;
+  readonly #clock: Clock = systemClock;
+  readonly #startedMs: number;
+  readonly #policies = new PolicySet();
+  readonly #rib: Rib;
+  readonly #speaker: Speaker;
+  readonly #loop: WorkLoop;
+  readonly #kernel: Kernel | undefined;
+  readonly #cni: CniServer | undefined;
+  readonly #api: ApiServer;
+  #state: DesiredState;
+  #originated = new Map<string, Origination>();
+  #discarded = new Map<string, Prefix>();
+  #sweepTimer: TimerHandle | undefined;
+  #isSwept = false;
+  #isListening = false;
+  #stopped: Promise<void> | undefined;
+
+  /**
+   * Reads the configuration, opens the kernel and all sockets, starts the peers.
+   * @throws ConfigurationError with every problem of the configuration; Error when a socket or the kernel is out of reach
+   */
+  static async start(options: DaemonOptions): Promise<Daemon> {
+    const { state, warnings } = await readConfiguration(options.source);
+    const log = options.createLog(state.log.level);
+    for (const warning of warnings) log.warn('configuration', { warning });
+    const kernelRoutes = state.fib.enabled ? await NetlinkKernel.open() : undefined;
+    const daemon = new Daemon(options, state, log, kernelRoutes);
+    try {
+      await daemon.#start();
+    } catch (error) {
+      await daemon.stop();
+      throw error;
+    }
+    return daemon;
+  }
+
+  private constructor(
+    options: DaemonOptions,
+    state: DesiredState,
+    log: Logger,
+    kernelRoutes: NetlinkKernel | undefined,
+  ) {
+    this.#options = options;
+    this.#state = state;
+    this.#log = log;
+    this.#startedMs = this.#clock.wallMs();
+    const local = LocalAddresses.read();
+    const nextHops =
+      kernelRoutes && new NextHopTable(kernelRoutes, { table: MAIN_TABLE, ownProtocols: [state.fib.protocol] });
+    this.#rib = new Rib(
+      {
+        localAs: state.node.asn,
+        routerId: state.node.routerId,
+        ...(state.node.clusterId === undefined ? {} : { clusterId: state.node.clusterId }),
+        multipath: state.bgp.multipath,
+        nextHops: { resolve: (address) => nextHops?.resolve(address) ?? { reachable: true, metric: 0 } },
+        nowMs: () => this.#clock.nowMs(),
+        ownAddresses: local.all(),
+        feedsFib: kernelRoutes !== undefined,
+      },
+      {
+        workArrived: () => this.#loop.wake(),
+        prefixLimitWarning: (peer, family, count, limit) =>
+          log.warn('prefix limit', { peer, family, count, limit, action: 'none' }),
+        noNextHopSelf: (peers, family) =>
+          log.warn('routes not advertised', {
+            peers,
+            family,
+            reason: 'no own address of this family to name as next hop',
+          }),
+      },
+    );
+    this.#kernel = kernelRoutes && nextHops && this.#makeKernel(kernelRoutes, nextHops);
+    const updateOut = new UpdateOut(this.#rib);
+    this.#loop = new WorkLoop(this.#clock, [this.#rib, updateOut, { work: () => this.#feedKernel() }]);
+    this.#speaker = new Speaker({
+      clock: this.#clock,
+      log,
+      transport: createTcpTransport(this.#clock),
+      rib: this.#rib,
+      updateOut,
+      wake: () => this.#loop.wake(),
+    });
+    this.#cni = state.cni.enabled ? this.#makeCni() : undefined;
+    this.#api = new ApiServer({
+      surface: this.#makeControl(),
+      socketPath: this.#runPath('podrouted.sock', state.api.socketPath),
+      clock: this.#clock,
+      log,
+    });
+  }
+
+  /**
+   * Reads the configuration again and applies the difference, or with `dryRun` only tells it.
+   * @throws ConfigurationError when it has problems; then the running configuration stays in force
+   */
+  async reload(dryRun: boolean): Promise<ReloadReply> {
+    const { state, warnings } = await readConfiguration(this.#options.source);
+    const changes = diffStates(this.#state, state);
+    const reply: ReloadReply = {
+      applied: !dryRun,
+      changes: changes.map(({ action, kind, name, detail, effect }) => ({ action, kind, name, detail, effect })),
+      resets: changes.filter(({ effect, kind }) => effect === 'reset' && kind === 'peer').map(({ name }) => name),
+      warnings: warnings.map((message) => ({ message })),
+    };
+    if (dryRun) return reply;
+    this.#apply(state);
+    this.#log.info('reloaded', { changes: changes.length, resets: reply.resets });
+    return reply;
+  }
+
+  /** Ends sessions with Cease/Administrative Shutdown, keeps or removes kernel routes as configured; pods stay as they are. */
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop();
+    return this.#stopped;
+  }
+
+  async #start(): Promise<void> {
+    const { node } = this.#state;
+    if (this.#kernel !== undefined) {
+      await this.#kernel.nextHops.start();
+      this.#kernel.nextHops.onChange((address) => this.#nextHopChanged(address));
+      await this.#kernel.fib.start();
+      this.#sweepTimer = this.#clock.setTimer(SWEEP_DEADLINE_MS, () => this.#sweep());
+    }
+    if (this.#cni !== undefined) {
+      this.#cni.setBlocks(cniBlocks(this.#state));
+      await this.#cni.start();
+    }
+    this.#applyRoutes(this.#state);
+    this.#listen();
+    this.#policies.replace(this.#state.policies);
+    const local = LocalAddresses.read();
+    for (const peer of this.#state.peers) {
+      this.#speaker.addPeer(peerSettings(this.#state, peer, this.#policies, local));
+    }
+    await this.#api.start();
+    this.#log.info('started', {
+      version,
+      node: node.name,
+      asn: node.asn,
+      routerId: formatIp(node.routerId),
+      peers: this.#state.peers.length,
+      blocks: this.#state.blocks.map(({ prefix }) => formatPrefix(prefix)),
+    });
+  }
+
+  async #stop(): Promise<void> {
+    this.#sweepTimer?.clear();
+    await this.#api.close();
+    await this.#cni?.close();
+    this.#speaker.close('shutdown');
+    this.#loop.close();
+    if (this.#kernel === undefined) return;
+    this.#kernel.nextHops.close();
+    await this.#kernel.fib.close({ keepRoutes: this.#state.fib.keepRoutes });
+    await this.#kernel.routes.close();
+  }
+
+  #makeKernel(routes: NetlinkKernel, nextHops: NextHopTable): Kernel {
+    const { protocol, table, metric } = this.#state.fib;
+    const fib = new Fib(routes, { protocol, table, metric, log: this.#log, clock: this.#clock });
+    const forwarding = new Forwarding({
+      table: fib,
+      selectedHops: (id) => this.#rib.nextHopSet(id),
+      resolve: (address, ifIndex) => nextHops.resolve(address, ifIndex),
+      linkIndex: (device) => nextHops.linkIndex(device),
+    });
+    return { routes, fib, nextHops, forwarding };
+  }
+
+  #makeCni(): CniServer {
+    const { cni } = this.#state;
+    return new CniServer({
+      socketPath: this.#runPath('cni.sock', cni.socketPath),
+      statePath:
+        this.#options.stateDirectory === undefined ? cni.statePath : join(this.#options.stateDirectory, 'state.db'),
+      wiring: new NetlinkWiring({ clock: this.#clock }),
+      clock: this.#clock,
+      log: this.#log,
+      ...(cni.mtu === undefined ? {} : { mtu: cni.mtu }),
+    });
+  }
+
+  #runPath(name: string, configured: string): string {
+    return this.#options.runDirectory === undefined ? configured : join(this.#options.runDirectory, name);
+  }
+
+  #listen(): void {
+    const { listenAddresses, listenPort } = this.#state.bgp;
+    const wildcards = [ip('0.0.0.0'), ip('::')];
+    const addresses = listenAddresses.length > 0 ? listenAddresses : wildcards;
+    for (const address of addresses) {
+      const at: ListenAddress = { address, port: listenPort };
+      try {
+        this.#speaker.listen([at]);
+      } catch (error) {
+        // A machine without IPv6 has no :: to listen on; an address that was asked for by name must be there.
+        if (listenAddresses.length > 0 || address.version === 4) throw error;
+        this.#log.warn('not listening', { address: formatIp(address), reason: errorMessage(error) });
+      }
+    }
+    this.#isListening = true;
+  }
+
+  /** Brings everything to `state`, with as little disturbance as the difference allows. */
+  #apply(state: DesiredState): void {
+    const before = this.#state;
+    this.#state = state;
+    this.#policies.replace(state.policies);
+    this.#cni?.setBlocks(cniBlocks(state));
+    this.#applyRoutes(state);
+    const local = LocalAddresses.read();
+    const wanted = new Map(state.peers.map((peer) => [peer.name, peer]));
+    for (const { name } of before.peers) if (!wanted.has(name)) this.#speaker.removePeer(name);
+    const known = new Set(before.peers.map(({ name }) => name));
+    for (const peer of state.peers) {
+      const settings = peerSettings(state, peer, this.#policies, local);
+      if (known.has(peer.name)) this.#speaker.updatePeer(settings);
+      else this.#speaker.addPeer(settings);
+    }
+    this.#loop.wake();
+  }
+
+  /** Brings what this node originates, and the discard routes under it, to what `state` says. */
+  #applyRoutes(state: DesiredState): void {
+    const wanted = originations(state);
+    for (const [key, { prefix, source }] of this.#originated) {
+      if (!wanted.has(key)) this.#rib.unoriginate(prefix, source);
+    }
+    for (const [key, { prefix, attributes, source }] of wanted) {
+      if (!this.#originated.has(key)) this.#rib.originate(prefix, attributes, source);
+    }
+    this.#originated = wanted;
+
+    const discards = discardPrefixes(state);
+    const { discardMetric, discardType } = state.fib;
+    for (const [key, { address, length }] of this.#discarded) {
+      if (!discards.has(key)) this.#kernel?.fib.remove(address.version, address.octets, length, discardMetric);
+    }
+    for (const { address, length } of discards.values()) {
+      this.#kernel?.fib.set(address.version, address.octets, length, 0, discardType, discardMetric);
+    }
+    this.#discarded = discards;
+  }
+
+  #feedKernel(): boolean {
+    if (this.#kernel === undefined) return false;
+    const left = this.#rib.takeSelected(FIB_BATCH, this.#kernel.forwarding);
+    if (left === 0) this.#sweepIfConverged();
+    return left > 0;
+  }
+
+  #nextHopChanged(address: Parameters<Rib['nextHopChanged']>[0]): void {
+    if (this.#kernel?.forwarding.resolveAgain() === true) this.#rib.resendSelected();
+    this.#rib.nextHopChanged(address);
+    this.#loop.wake();
+  }
+
+  /** Orphans of an earlier run go once every peer has told all it has: until then they may be routes that are about to be heard. */
+  #sweepIfConverged(): void {
+    if (this.#isSwept || this.#state.peers.length === 0) return;
+    const isDone = this.#speaker.peers().every(({ peer, updateIn }) => {
+      const families = peer.session?.negotiated.families;
+      return families !== undefined && [...families].every((family) => updateIn?.endOfRibReceived(family) === true);
+    });
+    if (isDone) this.#sweep();
+  }
+
+  #sweep(): void {
+    this.#isSwept = true;
+    this.#sweepTimer?.clear();
+    this.#kernel?.fib.sweep();
+  }
+
+  #makeControl(): Control {
+    return new Control({
+      clock: this.#clock,
+      startedMs: this.#startedMs,
+      rib: this.#rib,
+      speaker: this.#speaker,
+      node: () => {
+        const { name, asn, routerId } = this.#state.node;
+        return { name, asn, routerId: formatIp(routerId) };
+      },
+      peerFacts: (name) => this.#peerFacts(name),
+      forwarding: this.#kernel && forwardingReading(this.#kernel, this.#state),
+      pods: () => this.#pods(),
+      blocks: () => this.#blocks(),
+      reload: (dryRun) => this.#reloadForApi(dryRun),
+      health: () => this.#health(),
+      wake: () => this.#loop.wake(),
+    });
+  }
+
+  async #reloadForApi(dryRun: boolean): Promise<ReloadReply> {
+    try {
+      return await this.reload(dryRun);
+    } catch (error) {
+      if (!(error instanceof ConfigurationError)) throw error;
+      throw new ControlError('invalid-config', error.message, error.problems.map(apiProblem));
+    }
+  }
+
+  #peerFacts(name: string): PeerFacts {
+    const peer = this.#state.peers.find((candidate) => candidate.name === name) as DesiredPeer;
+    return {
+      description: peer.description,
+      routeReflectorClient: peer.routeReflectorClient,
+      nextHop: peer.nextHop satisfies RibPeerSettings['nextHop'],
+      maxPrefix: peer.maxPrefixes?.count,
+      importPolicy: policyMode(peer.importPolicy, 'import'),
+      exportPolicy: policyMode(peer.exportPolicy, 'export'),
+    };
+  }
+
+  #pods(): PodsReply['pods'] {
+    return (this.#cni?.pods() ?? []).map((pod) => ({
+      containerId: pod.containerId,
+      interface: pod.ifName,
+      hostInterface: pod.hostIfName,
+      network: pod.network,
+      addresses: pod.addresses.map(formatIp),
+      createdAt: new Date(pod.createdMs).toISOString(),
+      ...(pod.podNamespace === undefined ? {} : { namespace: pod.podNamespace }),
+      ...(pod.podName === undefined ? {} : { name: pod.podName }),
+    }));
+  }
+
+  #blocks(): Block[] {
+    const { blocks, fib } = this.#state;
+    return (this.#cni?.blocks() ?? []).map(({ prefix, capacity, used }) => {
+      const desired = blocks.find((block) => formatPrefix(block.prefix) === formatPrefix(prefix));
+      return {
+        prefix: formatPrefix(prefix),
+        family: prefix.address.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast',
+        size: capacity,
+        used,
+        free: Math.max(0, capacity - used),
+        advertised: desired?.advertise ?? false,
+        discard: fib.enabled && this.#discarded.has(formatPrefix(prefix)) ? fib.discardType : 'none',
+        ...(desired?.pool === undefined ? {} : { pool: desired.pool }),
+      };
+    });
+  }
+
+  /** Whether this daemon's own job is done; never a function of one remote peer. */
+  #health(): HealthReply {
+    const checks = [
+      { name: 'configuration', ok: true },
+      { name: 'listening', ok: this.#isListening },
+    ];
+    if (this.#kernel !== undefined) {
+      const { failed, pending } = this.#kernel.fib.counters;
+      checks.push({ name: 'kernel routes', ok: failed === 0, ...detail(failed, pending) });
+    }
+    return { ready: checks.every(({ ok }) => ok), checks };
+  }
+}
+
+const MAIN_TABLE = 254;
+
+function detail(failed: number, pending: number): { detail?: string } {
+  if (failed === 0 && pending === 0) return {};
+  return { detail: `${failed} refused by the kernel, ${pending} on their way` };
+}
+
+function cniBlocks(state: DesiredState) {
+  return state.blocks.filter((block) => block.allocate).map(({ prefix }) => ({ prefix }));
+}
+
+function forwardingReading({ fib, nextHops }: Kernel, state: DesiredState): ForwardingReading {
+  const { table, protocol, metric } = state.fib;
+  return {
+    table,
+    protocol,
+    metric,
+    list: () => fib.list(),
+    check: async () => {
+      await fib.flush();
+      return fib.check();
+    },
+    linkName: (ifIndex) => nextHops.linkName(ifIndex),
+  };
+}
+
+function apiProblem(problem: ConfigurationError['problems'][number]) {
+  return {
+    message: problem.message,
+    file: problem.file,
+    path: problem.path,
+    ...(problem.document === undefined ? {} : { document: problem.document }),
+  };
+}
+
+/** Which policy decides, in the words of the control API. */
+function policyMode({ policy, mode }: DesiredPolicyUse, direction: 'import' | 'export'): PolicyMode {
+  const isNamed = mode === 'configured';
+  return { mode, names: isNamed ? [policy] : [], ...(isNamed ? {} : { reason: reasons[mode](direction) }) };
+}
+
+const reasons = {
+  calico: (direction: string) =>
+    direction === 'import' ? 'Calico resources import everything' : 'Calico resources export what this node originates',
+  rfc8212: (direction: string) => `eBGP without an ${direction} policy passes nothing (RFC 8212)`,
+  ibgp: (direction: string) => `iBGP without an ${direction} policy`,
+} as const;

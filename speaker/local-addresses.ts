@@ -1,0 +1,51 @@
+import { networkInterfaces } from 'node:os';
+import { type IpAddress, ipEquals, isLinkLocal, maskIp, type Prefix, parseIp, prefixContains } from 'bgp-ts';
+
+interface LocalAddress {
+  readonly interfaceName: string;
+  readonly address: IpAddress;
+  readonly subnet: Prefix;
+}
+
+/** The addresses of this machine's interfaces at one moment. */
+export class LocalAddresses {
+  readonly #addresses: readonly LocalAddress[];
+
+  constructor(addresses: readonly LocalAddress[]) {
+    this.#addresses = addresses;
+  }
+
+  /** Reads them from the system. */
+  static read(): LocalAddresses {
+    const addresses: LocalAddress[] = [];
+    for (const [interfaceName, entries] of Object.entries(networkInterfaces())) {
+      for (const entry of entries ?? []) {
+        const address = parseIp(entry.address);
+        const length = Number(entry.cidr?.split('/')[1]);
+        if (address === undefined || Number.isNaN(length)) continue;
+        addresses.push({ interfaceName, address, subnet: { address: maskIp(address, length), length } });
+      }
+    }
+    return new LocalAddresses(addresses);
+  }
+
+  /** All of them: a received path that names one as its next hop is never used (RFC 4271 §5.1.3). */
+  all(): IpAddress[] {
+    return this.#addresses.map(({ address }) => address);
+  }
+
+  /**
+   * A global address of `version` on the interface towards a peer: the one that holds `local`, else the one whose subnet has
+   * the peer in it.
+   */
+  towards(peer: IpAddress, local: IpAddress | undefined, version: 4 | 6): IpAddress | undefined {
+    const way = this.#addresses.find((entry) =>
+      local === undefined ? prefixContains(entry.subnet, peer) : ipEquals(entry.address, local),
+    );
+    if (way === undefined) return undefined;
+    return this.#addresses.find(
+      ({ interfaceName, address }) =>
+        interfaceName === way.interfaceName && address.version === version && !isLinkLocal(address),
+    )?.address;
+  }
+}

@@ -1,0 +1,227 @@
+import { CeaseSubcode, cease, type FamilyName, formatIp, ipEquals } from 'bgp-ts';
+import type { Clock, TimerHandle } from '../lib/clock.ts';
+import type { Logger } from '../lib/log.ts';
+import type { PeerHandle, Rib } from '../rib/rib.ts';
+import type { RibPeerSettings } from '../rib/types.ts';
+import type { Transport } from './connection.ts';
+import { type ListenAddress, Listener } from './listener.ts';
+import type { PeerSettings } from './negotiate.ts';
+import { Peer, type PeerHandlers, type SessionPort } from './peer.ts';
+import { UpdateIn } from './update-in.ts';
+import type { UpdateOut } from './update-out.ts';
+
+/** A configured peer with everything that belongs to it. */
+export interface PeerEntry {
+  readonly peer: Peer;
+  readonly handle: PeerHandle;
+  /** Receives UPDATEs; there while a session is up. */
+  readonly updateIn: UpdateIn | undefined;
+  /** Sessions that ended after they were Established. */
+  readonly resets: number;
+  readonly lastReset: PeerReset | undefined;
+}
+
+/** How the last session ended. */
+export interface PeerReset {
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+  readonly by: 'local' | 'remote' | 'transport';
+  readonly text: string;
+}
+
+interface MutableEntry extends PeerEntry {
+  updateIn: UpdateIn | undefined;
+  resets: number;
+  lastReset: PeerReset | undefined;
+  restart: TimerHandle | undefined;
+}
+
+/** How a peer's settings are to be applied; both halves describe the same peer. */
+export interface SpeakerPeerSettings {
+  readonly session: PeerSettings;
+  readonly rib: RibPeerSettings;
+  /** Seconds after which a session that exceeded its prefix limit is tried again; absent: it stays down until `enable`. */
+  readonly prefixLimitRestartSeconds?: number;
+}
+
+/** What a speaker works with. */
+export interface SpeakerDeps {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly transport: Transport;
+  readonly rib: Rib;
+  readonly updateOut: UpdateOut;
+  /** There is work for the tables. */
+  wake(): void;
+}
+
+/**
+ * The BGP speaker: peers and the listening sockets, joined to the RIB. Knows nothing of configuration files, of the kernel's
+ * routes or of pods.
+ */
+export class Speaker {
+  readonly #deps: SpeakerDeps;
+  readonly #entries = new Map<string, MutableEntry>();
+  readonly #settings = new Map<string, SpeakerPeerSettings>();
+  readonly #listener: Listener;
+  readonly #handlers: PeerHandlers;
+
+  constructor(deps: SpeakerDeps) {
+    this.#deps = deps;
+    this.#listener = new Listener({ clock: deps.clock, transport: deps.transport, log: deps.log });
+    this.#handlers = this.#makeHandlers();
+  }
+
+  /** Peers in order of their names. */
+  peers(): PeerEntry[] {
+    return [...this.#entries.values()].sort((a, b) => (a.peer.name < b.peer.name ? -1 : 1));
+  }
+
+  /** The peer with this name or address (`fe80::1%eth0` with its interface), as a person types it. */
+  find(nameOrAddress: string): PeerEntry | undefined {
+    const byName = this.#entries.get(nameOrAddress);
+    if (byName !== undefined) return byName;
+    return this.peers().find(({ peer }) => {
+      const address = formatIp(peer.settings.address);
+      return nameOrAddress === address || nameOrAddress === `${address}%${peer.settings.device ?? ''}`;
+    });
+  }
+
+  /** Listens on these addresses too. @throws Error if one cannot be bound; then none of them stays open */
+  listen(addresses: readonly ListenAddress[]): void {
+    this.#listener.open(addresses);
+  }
+
+  /** Adds a peer and starts it. */
+  addPeer(settings: SpeakerPeerSettings): void {
+    const { clock, log, transport, rib } = this.#deps;
+    const peer = new Peer(settings.session, { clock, log, transport, handlers: this.#handlers });
+    const handle = rib.addPeer(settings.rib);
+    this.#settings.set(peer.name, settings);
+    this.#entries.set(peer.name, {
+      peer,
+      handle,
+      updateIn: undefined,
+      resets: 0,
+      lastReset: undefined,
+      restart: undefined,
+    });
+    this.#listener.addPeer(peer);
+    peer.start();
+  }
+
+  /**
+   * Changes a peer with as little disturbance as the change allows.
+   * @returns `reset` if its session had to be ended
+   */
+  updatePeer(settings: SpeakerPeerSettings): 'kept' | 'reset' {
+    const entry = this.#entries.get(settings.session.name);
+    if (entry === undefined) throw new Error(`no peer ${settings.session.name}`);
+    const { address, device, password } = entry.peer.settings;
+    const hasMoved = !ipEquals(address, settings.session.address) || device !== settings.session.device;
+    const losesPassword = password !== undefined && settings.session.password === undefined;
+    if (hasMoved || losesPassword) this.#listener.removePeer(entry.peer);
+    this.#settings.set(settings.session.name, settings);
+    const outcome = entry.peer.update(settings.session);
+    this.#deps.rib.updatePeer(entry.handle, settings.rib);
+    this.#listener.addPeer(entry.peer);
+    this.#deps.wake();
+    return outcome;
+  }
+
+  /** Ends a peer's session (Cease/Peer De-configured) and forgets it. */
+  removePeer(name: string): void {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return;
+    entry.restart?.clear();
+    entry.peer.close('deconfigured');
+    this.#listener.removePeer(entry.peer);
+    this.#deps.rib.removePeer(entry.handle);
+    this.#entries.delete(name);
+    this.#settings.delete(name);
+    this.#deps.wake();
+  }
+
+  /** Evaluates a peer's routes again in both directions; asks the peer for its own where it offered that. */
+  softClear(entry: PeerEntry): void {
+    this.#deps.rib.refreshIn(entry.handle);
+    const session = entry.peer.session;
+    if (session !== undefined) {
+      for (const family of session.negotiated.families) this.#deps.updateOut.routeRefresh(entry.handle, family);
+    }
+    this.#deps.wake();
+  }
+
+  /** Ends all sessions and listening sockets; can be called twice. */
+  close(how: 'shutdown' | 'silent'): void {
+    this.#listener.close();
+    for (const entry of this.#entries.values()) {
+      entry.restart?.clear();
+      entry.peer.close(how);
+    }
+  }
+
+  #makeHandlers(): PeerHandlers {
+    const { rib, updateOut, wake, log, clock } = this.#deps;
+    const entryOf = (peer: Peer): MutableEntry => this.#entries.get(peer.name) as MutableEntry;
+    return {
+      sessionUp: (peer: Peer, session: SessionPort) => {
+        const entry = entryOf(peer);
+        const { negotiated } = session;
+        rib.sessionUp(entry.handle, negotiated);
+        entry.updateIn = new UpdateIn(rib, entry.handle, negotiated);
+        updateOut.sessionUp(entry.handle, session);
+        log.info('session up', {
+          peer: peer.name,
+          families: [...negotiated.families],
+          holdSeconds: negotiated.holdSeconds,
+          remoteAs: negotiated.remoteAs,
+          remoteRouterId: formatIp(negotiated.remoteRouterId),
+        });
+        wake();
+      },
+      update: (peer, bytes, start, end) => {
+        const notification = entryOf(peer).updateIn?.receive(bytes, start, end);
+        if (notification !== undefined) this.#afterPrefixLimit(entryOf(peer), notification.subcode, notification.code);
+        return notification;
+      },
+      routeRefresh: (peer: Peer, family: FamilyName, subtype: 0 | 1 | 2) => {
+        if (subtype === 0) updateOut.routeRefresh(entryOf(peer).handle, family);
+        wake();
+      },
+      writable: (peer) => {
+        updateOut.writable(entryOf(peer).handle);
+        wake();
+      },
+      sessionDown: (peer, reason) => {
+        const entry = entryOf(peer);
+        entry.updateIn = undefined;
+        entry.resets += 1;
+        const by =
+          reason.type === 'notification-received'
+            ? 'remote'
+            : reason.type === 'connection-lost'
+              ? 'transport'
+              : 'local';
+        entry.lastReset = { atMs: clock.wallMs(), by, text: reason.message };
+        updateOut.sessionDown(entry.handle);
+        rib.sessionDown(entry.handle);
+        log.info('session down', { peer: peer.name, by, reason: reason.message });
+        wake();
+      },
+    };
+  }
+
+  /** A peer that sent more prefixes than it may stays down, for a time or until somebody enables it (RFC 4486 §4). */
+  #afterPrefixLimit(entry: MutableEntry, subcode: number, code: number): void {
+    const { code: ceaseCode, subcode: limitSubcode } = cease(CeaseSubcode.MaximumPrefixesReached);
+    if (code !== ceaseCode || subcode !== limitSubcode) return;
+    const seconds = this.#settings.get(entry.peer.name)?.prefixLimitRestartSeconds;
+    this.#deps.clock.defer(() => {
+      entry.peer.stop('maximum number of prefixes reached');
+      if (seconds === undefined) return;
+      entry.restart?.clear();
+      entry.restart = this.#deps.clock.setTimer(seconds * 1000, () => entry.peer.enable());
+    });
+  }
+}
