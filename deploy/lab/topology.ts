@@ -109,7 +109,7 @@ spec:
 apiVersion: podroute.io/v1
 kind: BGPPeer
 metadata: { name: tor }
-spec: { peerIP: ${a.torIpv4}, asNumber: ${TOR_AS}, holdTime: 9s, import: accept, export: accept }
+spec: { peerIP: ${a.torIpv4}, asNumber: ${TOR_AS}, holdTime: 9s, policy: { import: accept, export: own } }
 `;
 }
 
