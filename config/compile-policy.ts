@@ -110,15 +110,7 @@ export class PolicyBook {
     if (verdict === 'accept') return terms;
     const own: DesiredMatch = { type: 'source', sources: ['network', 'pod-block', 'service'] };
     terms.push({ name: 'own routes', matches: [own], actions: [], verdict: 'accept' });
-    if (request.dialect === 'calico' && request.isReflector) {
-      const set = inside('pools and services', this.#reflectedRanges());
-      terms.push({
-        name: 'route reflector: pools and services',
-        matches: [{ type: 'prefix', set }],
-        actions: [],
-        verdict: 'accept',
-      });
-    }
+    if (request.dialect === 'calico' && request.isReflector) terms.push(...this.#reflectorTerms(request));
     return terms;
   }
 
@@ -139,7 +131,25 @@ export class PolicyBook {
     });
   }
 
-  /** What a reflector of Calico passes on: pools, and ranges of services. */
+  /** A reflector of Calico passes on what is in pools and ranges of services; between iBGP peers everything if no pool is known. */
+  #reflectorTerms({ kind }: PolicyRequest): DesiredTerm[] {
+    if (kind === 'ibgp' && this.#cluster.resources.pools.length === 0) {
+      return [
+        { name: 'route reflector: everything, as there is no IPPool', matches: [], actions: [], verdict: 'accept' },
+      ];
+    }
+    const set = inside('pools and services', this.#reflectedRanges());
+    return [
+      {
+        name: 'route reflector: pools and services',
+        matches: [{ type: 'prefix', set }],
+        actions: [],
+        verdict: 'accept',
+      },
+    ];
+  }
+
+  /** Pools, and ranges of services. */
   #reflectedRanges(): Prefix[] {
     const {
       serviceClusterIPs = [],
