@@ -45,7 +45,7 @@ import type { PeerEntry, Speaker } from './speaker.ts';
 export interface KernelRouteReading {
   readonly prefix: Prefix;
   readonly metric: number;
-  readonly kind: 'unicast' | 'blackhole' | 'unreachable';
+  readonly kind: 'unicast' | 'blackhole' | 'unreachable' | 'other';
   readonly nextHops: readonly ForwardingHop[];
   readonly state: 'installed' | 'pending' | 'failed' | 'conflict' | 'orphan';
   readonly error?: { readonly text: string };
@@ -234,24 +234,17 @@ export class Control implements ControlSurface {
   }
 
   #fibRoute(forwarding: ForwardingReading, route: KernelRouteReading): FibRoute {
-    const error =
-      route.error?.text ??
-      (route.state === 'conflict'
-        ? 'a route of another program holds this prefix and metric'
-        : route.state === 'orphan'
-          ? 'left over from before the start, wanted by nobody'
-          : undefined);
     return {
       prefix: formatPrefix(route.prefix),
       family: familyOfPrefix(route.prefix),
       kind: route.kind,
-      origin: route.kind === 'unicast' ? 'bgp' : 'discard',
+      origin: route.kind === 'blackhole' || route.kind === 'unreachable' ? 'discard' : 'bgp',
       nextHops: route.nextHops.map((hop) => fibNextHop(forwarding, hop)),
       table: forwarding.table,
       metric: route.metric,
       protocol: forwarding.protocol,
-      state: route.state === 'conflict' ? 'failed' : route.state === 'orphan' ? 'pending' : route.state,
-      ...(error === undefined ? {} : { error }),
+      state: route.state,
+      ...(route.error === undefined ? {} : { error: route.error.text }),
     };
   }
 }

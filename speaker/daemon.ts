@@ -115,13 +115,20 @@ export class Daemon {
         routerId: state.node.routerId,
         ...(state.node.clusterId === undefined ? {} : { clusterId: state.node.clusterId }),
         multipath: state.bgp.multipath,
-        nextHops: { resolve: (address) => nextHops?.resolve(address) ?? { reachable: true, metric: 0 } },
+        nextHops: {
+          resolve: (address, device) =>
+            nextHops?.resolve(address, device === undefined ? undefined : nextHops.linkIndex(device)) ?? {
+              reachable: true,
+              metric: 0,
+            },
+        },
         nowMs: () => this.#clock.nowMs(),
         ownAddresses: local.all(),
         feedsFib: kernelRoutes !== undefined,
       },
       {
         workArrived: () => this.#loop.wake(),
+        nextHopSetFreed: (id) => this.#kernel?.forwarding.forget(id),
         prefixLimitWarning: (peer, family, count, limit) =>
           log.warn('prefix limit', { peer, family, count, limit, action: 'none' }),
         noNextHopSelf: (peers, family) =>
@@ -190,6 +197,7 @@ export class Daemon {
       await this.#cni.start();
     }
     this.#applyRoutes(this.#state);
+    this.#applyGateways(undefined, this.#state);
     this.#listen();
     this.#policies.replace(this.#state.policies);
     const local = LocalAddresses.read();
@@ -220,13 +228,14 @@ export class Daemon {
   }
 
   #makeKernel(routes: NetlinkKernel, nextHops: NextHopTable): Kernel {
-    const { protocol, table, metric } = this.#state.fib;
+    const { protocol, table, metric, ipv6Metric } = this.#state.fib;
     const fib = new Fib(routes, { protocol, table, metric, log: this.#log, clock: this.#clock });
     const forwarding = new Forwarding({
       table: fib,
       selectedHops: (id) => this.#rib.nextHopSet(id),
       resolve: (address, ifIndex) => nextHops.resolve(address, ifIndex),
       linkIndex: (device) => nextHops.linkIndex(device),
+      metric: { 'ipv4-unicast': metric, 'ipv6-unicast': ipv6Metric },
     });
     return { routes, fib, nextHops, forwarding };
   }
@@ -240,6 +249,7 @@ export class Daemon {
       wiring: new NetlinkWiring({ clock: this.#clock }),
       clock: this.#clock,
       log: this.#log,
+      coolDownSeconds: this.#state.ipam.cooldownSeconds,
       ...(cni.mtu === undefined ? {} : { mtu: cni.mtu }),
     });
   }
@@ -272,6 +282,8 @@ export class Daemon {
     this.#policies.replace(state.policies);
     this.#cni?.setBlocks(cniBlocks(state));
     this.#applyRoutes(state);
+    this.#applyGateways(before, state);
+    if (JSON.stringify(before.fib.neverInstall) !== JSON.stringify(state.fib.neverInstall)) this.#rib.resendSelected();
     const local = LocalAddresses.read();
     const wanted = new Map(state.peers.map((peer) => [peer.name, peer]));
     for (const { name } of before.peers) if (!wanted.has(name)) this.#speaker.removePeer(name);
@@ -304,6 +316,23 @@ export class Daemon {
       this.#kernel?.fib.set(address.version, address.octets, length, 0, discardType, discardMetric);
     }
     this.#discarded = discards;
+    this.#kernel?.forwarding.setNeverInstalled(state.fib.neverInstall);
+  }
+
+  /** Host routes to peers that are neither on-link nor known to the kernel's routes (`reachableBy`). */
+  #applyGateways(before: DesiredState | undefined, state: DesiredState): void {
+    const { metric, ipv6Metric } = state.fib;
+    for (const { address } of before?.peers.filter((peer) => peer.reachableBy !== undefined) ?? []) {
+      const length = address.octets.length * 8;
+      this.#kernel?.fib.remove(address.version, address.octets, length, address.version === 4 ? metric : ipv6Metric);
+    }
+    for (const { address, reachableBy } of state.peers) {
+      if (reachableBy === undefined || this.#kernel === undefined) continue;
+      const length = address.octets.length * 8;
+      const target = this.#kernel.fib.nextHopSet([{ gateway: reachableBy }]);
+      const peerMetric = address.version === 4 ? metric : ipv6Metric;
+      this.#kernel.fib.set(address.version, address.octets, length, target, 'unicast', peerMetric);
+    }
   }
 
   #feedKernel(): boolean {
@@ -428,7 +457,8 @@ function detail(failed: number, pending: number): { detail?: string } {
 }
 
 function cniBlocks(state: DesiredState) {
-  return state.blocks.filter((block) => block.allocate).map(({ prefix }) => ({ prefix }));
+  const { reserved } = state.ipam;
+  return state.blocks.filter((block) => block.allocate).map(({ prefix }) => ({ prefix, reserved }));
 }
 
 function forwardingReading({ fib, nextHops }: Kernel, state: DesiredState): ForwardingReading {

@@ -1,4 +1,4 @@
-import { type FamilyName, type IpAddress, isLinkLocal } from 'bgp-ts';
+import { type FamilyName, type IpAddress, isLinkLocal, type Prefix, prefixContains } from 'bgp-ts';
 
 /** One way out, as the kernel's forwarding table takes it. */
 export interface ForwardingHop {
@@ -10,8 +10,15 @@ export interface ForwardingHop {
 /** The kernel's forwarding table, as far as selected routes go into it. */
 export interface ForwardingTable {
   nextHopSet(hops: readonly ForwardingHop[]): number;
-  set(version: 4 | 6, octets: Uint8Array, length: number, nextHopSetId: number): void;
-  remove(version: 4 | 6, octets: Uint8Array, length: number): void;
+  set(
+    version: 4 | 6,
+    octets: Uint8Array,
+    length: number,
+    nextHopSetId: number,
+    kind?: 'unicast' | 'blackhole' | 'unreachable',
+    metric?: number,
+  ): void;
+  remove(version: 4 | 6, octets: Uint8Array, length: number, metric?: number): void;
 }
 
 /** One BGP next hop of a selected route. */
@@ -41,6 +48,8 @@ export interface ForwardingDeps {
   selectedHops(nextHopSet: number): readonly SelectedHop[];
   resolve(address: IpAddress, ifIndex?: number): ResolvedHop;
   linkIndex(device: string): number | undefined;
+  /** Metric of kernel routes, by family. */
+  readonly metric: Readonly<Record<FamilyName, number>>;
 }
 
 const NONE = -1;
@@ -53,9 +62,15 @@ export class Forwarding {
   readonly #deps: ForwardingDeps;
   /** RIB next-hop set -> set of the forwarding table, `NONE` when nothing in it is reachable. */
   readonly #resolved = new Map<number, number>();
+  #neverInstalled: readonly Prefix[] = [];
 
   constructor(deps: ForwardingDeps) {
     this.#deps = deps;
+  }
+
+  /** Routes inside these prefixes stay out of the kernel. The caller hands over all selected routes again after a change. */
+  setNeverInstalled(prefixes: readonly Prefix[]): void {
+    this.#neverInstalled = prefixes;
   }
 
   /** A route was selected or changed. `octets` is the caller's scratch. */
@@ -65,13 +80,18 @@ export class Forwarding {
       target = this.#resolve(nextHopSet);
       this.#resolved.set(nextHopSet, target);
     }
-    if (target === NONE) this.remove(family, octets, length);
-    else this.#deps.table.set(versionOf(family), octets, length, target);
+    if (target === NONE || this.#isNeverInstalled(family, octets, length)) this.remove(family, octets, length);
+    else this.#deps.table.set(versionOf(family), octets, length, target, 'unicast', this.#deps.metric[family]);
   }
 
   /** A route is no longer selected. */
   remove(family: FamilyName, octets: Uint8Array, length: number): void {
-    this.#deps.table.remove(versionOf(family), octets, length);
+    this.#deps.table.remove(versionOf(family), octets, length, this.#deps.metric[family]);
+  }
+
+  /** The RIB uses this number no more; it may come back with another meaning. */
+  forget(nextHopSet: number): void {
+    this.#resolved.delete(nextHopSet);
   }
 
   /**
@@ -87,6 +107,12 @@ export class Forwarding {
       isChanged = true;
     }
     return isChanged;
+  }
+
+  #isNeverInstalled(family: FamilyName, octets: Uint8Array, length: number): boolean {
+    if (this.#neverInstalled.length === 0) return false;
+    const prefix: Prefix = { address: { version: versionOf(family), octets }, length };
+    return this.#neverInstalled.some((outer) => prefixContains(outer, prefix));
   }
 
   #resolve(nextHopSet: number): number {
