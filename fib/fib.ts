@@ -47,7 +47,8 @@ export type FibRouteState = 'installed' | 'pending' | 'failed' | 'conflict' | 'o
 export interface FibRouteView {
   readonly prefix: Prefix;
   readonly metric: number;
-  readonly kind: FibRouteKind | 'other';
+  /** For an orphan of a kind that is never written here, `unreachable`. */
+  readonly kind: FibRouteKind;
   /** Wanted next hops; for an orphan, or a route on its way out, those found. Empty unless `kind` is unicast. */
   readonly nextHops: readonly FibNextHop[];
   readonly state: FibRouteState;
@@ -290,7 +291,7 @@ export class Fib {
         views.push({
           prefix: prefixOfRow(table.keys, row, this.#version(table)),
           metric: table.keys.metric(row),
-          ...this.#describe(target),
+          ...this.#describeRoute(target),
           state: stateOf(table, row),
           ...(errno === 0 ? {} : { error: { errno: errnoName(errno), text: errnoText(errno) } }),
         });
@@ -678,6 +679,11 @@ export class Fib {
     if (target === Target.Unreachable) return { kind: 'unreachable', nextHops: [] };
     const nextHops = this.#targets.hops(target);
     return nextHops.length === 0 ? { kind: 'other', nextHops } : { kind: 'unicast', nextHops };
+  }
+
+  #describeRoute(target: number): { readonly kind: FibRouteKind; readonly nextHops: readonly FibNextHop[] } {
+    const { kind, nextHops } = this.#describe(target);
+    return { kind: kind === 'other' ? 'unreachable' : kind, nextHops };
   }
 
   // ---- what others do

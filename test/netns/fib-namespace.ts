@@ -1,4 +1,6 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { waitFor } from '../support/wait-for.ts';
 
 let made = 0;
 
@@ -72,6 +74,31 @@ export class Namespace {
   /** Routes as sorted lines: `10.0.0.0/24 via 192.0.2.2 dev ea metric 1024`. */
   lines(filter: string): string[] {
     return [...this.routes(4, filter), ...this.routes(6, filter)].map(line).sort();
+  }
+
+  /** Writes down every change of an IPv4 route from now on, as `ip monitor` prints it, until `stop`. */
+  async monitor(): Promise<{ stop(): Promise<string[]> }> {
+    const child = spawn('ip', ['-n', this.name, '-4', 'monitor', 'route'], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    const mark = '198.18.0.0/24 dev lo proto static';
+    const sees = (text: string) => {
+      this.ip(`route ${text} ${mark}`);
+      return output.includes('198.18.0.0/24');
+    };
+    await waitFor('the monitor to listen', () => sees('replace'));
+    return {
+      stop: async () => {
+        this.ip(`route del ${mark}`);
+        await waitFor('the monitor to have seen all', () => output.includes('Deleted 198.18.0.0/24'));
+        const ended = once(child, 'exit');
+        child.kill();
+        await ended;
+        return output.split('\n').filter((line) => line !== '' && !line.includes('198.18.0.0/24'));
+      },
+    };
   }
 
   /** Removes both namespaces, and with them everything inside. */

@@ -1,7 +1,10 @@
-import { formatPrefix, ip, prefix } from 'bgp-ts';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { formatIp, formatPrefix, ip, prefix } from 'bgp-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Fib, type FibNextHop, type FibRouteKind } from '../../fib/fib.ts';
 import { NetlinkKernel } from '../../fib/netlink-kernel.ts';
+import { NextHopTable } from '../../fib/next-hop-table.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -330,6 +333,90 @@ test('adopts the routes of an earlier run, changes what changed, sweeps the rest
   fib.sweep();
   await fib.flush();
   expect(ns.lines('proto 177')).toEqual(before.filter((line) => !line.startsWith('10.3.')));
+});
+
+/** Starts `fib-process.ts` under plain node and waits until its routes are in. */
+async function startProcess(...args: string[]): Promise<ChildProcess> {
+  const script = new URL('./fib-process.ts', import.meta.url).pathname;
+  const child = spawn(process.execPath, [script, ns.path, '192.0.2.2', String(a), ...args], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { PATH: process.env['PATH'] },
+  });
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => {
+    output += chunk.toString();
+  });
+  await waitFor('the process to install its routes', () => output.includes('installed'));
+  return child;
+}
+
+test('kill -9: the routes stay, the next run adopts them without a write, and sweeps', async () => {
+  const child = await startProcess('2000');
+  const killed = once(child, 'exit');
+  child.kill('SIGKILL');
+  await killed;
+  expect(ns.routes(4, 'proto 177')).toHaveLength(2000);
+  const writes = await ns.monitor();
+  await fib.start();
+  expect(fib.counters).toMatchObject({ adopted: 2000, orphans: 2000 });
+  const target = fib.nextHopSet([viaA()]);
+  for (let i = 0; i < 1990; i++) fib.set(4, Uint8Array.of(10, i >> 8, i & 255, 0), 24, target);
+  await fib.flush();
+  expect(fib.counters).toMatchObject({ adds: 0, replaces: 0, deletes: 0, installed: 1990, orphans: 10 });
+  fib.sweep();
+  await fib.flush();
+  expect(ns.routes(4, 'proto 177')).toHaveLength(1990);
+  expect(fib.counters.deletes).toBe(10);
+  const lines = await writes.stop();
+  expect(lines.filter((line) => line.startsWith('Deleted'))).toHaveLength(10);
+  expect(lines).toHaveLength(10);
+});
+
+test('a process that closes everything ends by itself', async () => {
+  const child = await startProcess('10', 'exit');
+  const [code] = (await once(child, 'exit')) as [number];
+  expect(code).toBe(0);
+  expect(ns.routes(4, 'proto 177')).toHaveLength(10);
+});
+
+test('next hops follow links and routes of the kernel', async () => {
+  const table = new NextHopTable(kernel, { table: 254, ownProtocols: [OURS] });
+  await table.start();
+  const told: string[] = [];
+  table.onChange((address, ifIndex) => told.push(`${formatIp(address)}${ifIndex === undefined ? '' : `%${ifIndex}`}`));
+  const at = (address: string, ifIndex?: number): string => {
+    const answer = table.resolve(ip(address), ifIndex);
+    if (!answer.reachable) return 'no';
+    return `${table.linkName(answer.ifIndex)} ${answer.gateway ? formatIp(answer.gateway) : 'on link'} ${answer.metric}`;
+  };
+  expect(at('192.0.2.2')).toBe('ea on link 0');
+  expect(at('192.0.2.1')).toBe('no');
+  expect(at('2001:db8:b::2')).toBe('eb on link 0');
+  expect(at('2001:db8:b::1')).toBe('no');
+  expect(at('fe80::2', b)).toBe('eb on link 0');
+  expect(at('fe80::2')).toBe('no');
+  expect(at('203.0.113.1')).toBe('no');
+  expect(table.linkIndex('eb')).toBe(b);
+
+  ns.ip('route add 203.0.113.0/24 via 192.0.2.130 proto ospf metric 20');
+  await waitFor('the static route', () => at('203.0.113.1') === 'eb 192.0.2.130 20');
+  expect(told).toContain('203.0.113.1');
+
+  // A more specific route of ours to the same place does not count.
+  await fib.start();
+  set('203.0.113.0/28', [viaA()]);
+  await fib.flush();
+  ns.ip('route add 203.0.113.128/25 via 192.0.2.2 proto ospf');
+  await waitFor('a later change', () => at('203.0.113.200') === 'ea 192.0.2.2 0');
+  expect(at('203.0.113.1')).toBe('eb 192.0.2.130 20');
+
+  ns.ip('link set eb down');
+  await waitFor('the link to be down', () => at('203.0.113.1') === 'no' && at('fe80::2', b) === 'no');
+  expect(told).toContain(`fe80::2%${b}`);
+  ns.up('eb');
+  await waitFor('the link to be back', () => at('2001:db8:b::2') === 'eb on link 0');
+  expect(at('203.0.113.1')).toBe('no'); // the kernel dropped the route with the link
+  table.close();
 });
 
 test('notifications lost by the thousand: the kernel is read again', async () => {
