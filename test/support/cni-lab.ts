@@ -56,7 +56,7 @@ export class CniLab {
   readonly state = join(this.directory, 'state.db');
   readonly kernel = join(this.directory, 'kernel.json');
   readonly #plugin = buildPlugin();
-  #daemon: ChildProcess | undefined;
+  readonly #daemons: ChildProcess[] = [];
   /** What the daemons logged. */
   log = '';
 
@@ -77,7 +77,7 @@ export class CniLab {
         ...(options.killCount === undefined ? {} : { KILL_COUNT: String(options.killCount) }),
       },
     });
-    this.#daemon = child;
+    this.#daemons.push(child);
     child.stderr.on('data', (chunk: Buffer) => {
       this.log += chunk.toString('utf8');
     });
@@ -88,16 +88,16 @@ export class CniLab {
     await ready;
   }
 
-  /** Resolves once the daemon has ended by itself. */
+  /** Resolves once every daemon has ended. */
   async ended(): Promise<void> {
-    const child = this.#daemon;
-    if (child !== undefined && child.exitCode === null && child.signalCode === null) await once(child, 'close');
-    this.#daemon = undefined;
+    for (const child of this.#daemons.splice(0)) {
+      if (child.exitCode === null && child.signalCode === null) await once(child, 'close');
+    }
   }
 
-  /** Ends the daemon, gently or not. */
+  /** Ends the daemons, gently or not. */
   async stop(signal: 'SIGTERM' | 'SIGKILL' = 'SIGTERM'): Promise<void> {
-    this.#daemon?.kill(signal);
+    for (const child of this.#daemons) child.kill(signal);
     await this.ended();
   }
 

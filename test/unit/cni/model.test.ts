@@ -103,7 +103,17 @@ test('no address is doubled, none is leaked, whatever happens in between', { tim
       let server = await openServer();
       const restart = async () => {
         await server.close();
+        kernel.failNext.clear();
+        crashAt = undefined;
         server = await openServer();
+        // Nothing half made is left by a start.
+        expect(server.pods().filter((entry) => entry.state !== 'ready')).toEqual([]);
+        expect(
+          server
+            .pods()
+            .map((entry) => entry.hostIfName)
+            .sort(),
+        ).toEqual([...kernel.pods.keys()].sort());
       };
 
       for (const step of operations) {
@@ -159,8 +169,6 @@ test('no address is doubled, none is leaked, whatever happens in between', { tim
         checkInvariants(server, kernel, told);
       }
 
-      kernel.failNext.clear();
-      crashAt = undefined;
       await restart();
       checkInvariants(server, kernel, told);
       for (const entry of server.pods()) {
