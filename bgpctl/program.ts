@@ -61,8 +61,8 @@ export function buildProgram(terminal: Terminal, env: Readonly<Record<string, st
     .command('version')
     .description('of bgpctl and of the daemon')
     .action(async () => {
-      const { default: manifest } = await import('../package.json', { with: { type: 'json' } });
-      return (await import('./commands/version.ts')).showVersion(context(), manifest.version);
+      const { version } = await import('../lib/version.ts');
+      return (await import('./commands/version.ts')).showVersion(context(), version);
     });
   program
     .command('completion')

@@ -347,14 +347,20 @@ export const fibRouteSchema = z
   .object({
     prefix: text,
     family: familySchema,
-    kind: z.enum(['unicast', 'blackhole', 'unreachable']),
+    kind: z
+      .enum(['unicast', 'blackhole', 'unreachable', 'other'])
+      .describe('`other`: found at start, of a kind that is never written'),
     origin: text.describe('`bgp`, `discard` or `pod`'),
     nextHops: z.array(fibNextHopSchema),
     table: uint32,
     metric: uint32,
     protocol: z.int().min(0).max(255).describe('kernel protocol number that marks it as ours'),
-    state: z.enum(['installed', 'pending', 'failed']),
-    error: text.optional().describe("the kernel's answer where it failed"),
+    state: z
+      .enum(['installed', 'pending', 'failed', 'conflict', 'orphan'])
+      .describe(
+        '`conflict`: a route of another program holds prefix and metric; `orphan`: found at start, wanted by nobody so far',
+      ),
+    error: text.optional().describe("the kernel's answer where it failed, in words"),
   })
   .register(apiSchemas, { id: 'FibRoute' });
 export type FibRoute = z.infer<typeof fibRouteSchema>;

@@ -216,17 +216,12 @@ function formatPath(route: Route, hasColours: boolean): string {
 
 function statusWords(route: Route): string {
   const words: string[] = [];
-  if (route.best) words.push(route.rule === undefined ? 'best' : `best, by ${ruleWords(route.rule)}`);
+  if (route.best) words.push(route.rule === undefined ? 'best' : `best, by ${printable(route.rule)}`);
   else if (route.multipath) words.push('multipath');
-  else if (route.valid && route.rule !== undefined) words.push(`not best, by ${ruleWords(route.rule)}`);
+  else if (route.valid && route.rule !== undefined) words.push(`not best, by ${printable(route.rule)}`);
   if (!route.valid) words.push(`not valid${route.reason === undefined ? '' : `: ${printable(route.reason)}`}`);
   if (route.stale === true) words.push('stale, kept through a restart of its peer');
   return words.join('; ');
-}
-
-/** `local-pref` and the like as they come, without code punctuation. */
-function ruleWords(rule: string): string {
-  return printable(rule).replaceAll('-', ' ');
 }
 
 function attributeFields(attributes: ApiAttributes): (readonly [string, string])[] {

@@ -35,5 +35,7 @@ COPY bgpctl bgpctl
 COPY deploy/bin deploy/bin
 RUN ln -s /opt/podroute/deploy/bin/podrouted /opt/podroute/deploy/bin/bgpctl /usr/local/bin/ \
  && mkdir -p /run/podroute /var/lib/podroute /etc/podroute
+# The first start fills the cache of compiled sources, so that later ones are fast on a read-only file system too.
+RUN podrouted --help >/dev/null && bgpctl --help >/dev/null
 ENTRYPOINT ["podrouted"]
 CMD ["--config", "/etc/podroute/podroute.yaml"]

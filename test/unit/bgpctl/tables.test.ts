@@ -136,7 +136,7 @@ describe('routes', () => {
 
   test('every attribute of one prefix', () => {
     const full = route({
-      rule: 'as-path',
+      rule: 'AS_PATH length',
       pathId: 7,
       policy: { direction: 'import', verdict: 'accept', term: 'tor-in/10' },
       attributes: {
@@ -158,7 +158,7 @@ describe('routes', () => {
       },
       beforePolicy: { origin: 'incomplete', asPath: '65000 64513 {1,2}', asPathLength: 3, nextHop: '2001:db8::1' },
     });
-    const lost = route({ best: false, rule: 'as-path', peer: 'rr1', peerAddress: '10.0.0.9', kind: 'ibgp' });
+    const lost = route({ best: false, rule: 'AS_PATH length', peer: 'rr1', peerAddress: '10.0.0.9', kind: 'ibgp' });
     const bad = route({ best: false, valid: false, reason: 'next hop 10.9.9.9 is unreachable' });
     const {
       peer: _peer,
@@ -170,7 +170,7 @@ describe('routes', () => {
       lines(
         '10.64.2.0/26, ipv4-unicast, 3 paths',
         '  *> from tor (10.0.1.254), eBGP, path id 7',
-        '       State                 best, by as path',
+        '       State                 best, by AS_PATH length',
         '       Policy                import accepted by tor-in/10',
         '       AS path               65000 64513 {1,2} (length 3)',
         '       Origin                incomplete',
@@ -188,7 +188,7 @@ describe('routes', () => {
         '       Unknown               type 99 flags 0xc0 value cafe',
         '       Before policy         AS path 65000 64513 {1,2} (length 3), Origin incomplete, Next hop 2001:db8::1',
         '  *  from rr1 (10.0.0.9), iBGP',
-        '       State     not best, by as path',
+        '       State     not best, by AS_PATH length',
         '       AS path   65000 64513 (length 2)',
         '       Origin    IGP',
         '       Next hop  10.0.1.254',
