@@ -251,15 +251,15 @@ export type CommunityText =
   | { readonly type: 'standard'; readonly value: number }
   | { readonly type: 'large'; readonly globalAdmin: number; readonly local1: number; readonly local2: number };
 
-/** A standard or large community. */
+/** A standard or large community; well-known ones also by name, such as `no-export`. */
 export const community: Read<CommunityText> = (value) => {
   const wrong = err(`${show(value)}: must be a community, "aa:nn" (16-bit numbers) or "aa:nn:mm" (32-bit numbers)`);
-  if (typeof value !== 'string' || !/^\d{1,10}(:\d{1,10}){1,2}$/.test(value)) return wrong;
+  if (typeof value !== 'string') return wrong;
+  const standard = parseCommunity(value);
+  if (standard !== undefined) return ok({ type: 'standard', value: standard });
+  if (!/^\d{1,10}(:\d{1,10}){2}$/.test(value)) return wrong;
   const parts = value.split(':').map(Number);
-  const [a = 0, b = 0, c] = parts;
-  if (c === undefined) {
-    return a <= 0xffff && b <= 0xffff ? ok({ type: 'standard', value: a * 0x10000 + b }) : wrong;
-  }
+  const [a = 0, b = 0, c = 0] = parts;
   return parts.every((part) => part <= 0xffffffff)
     ? ok({ type: 'large', globalAdmin: a, local1: b, local2: c })
     : wrong;

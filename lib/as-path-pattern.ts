@@ -1,7 +1,7 @@
 /**
  * Regular expressions over the text of an AS path (`65000 64512 {1,2} (65001)`), as routers have them:
  *
- * - `_` is a border: start, end, space, comma, brace or parenthesis; `^` and `$` are start and end
+ * - `_` is a border: start, end, space, comma, brace, bracket or parenthesis; `^` and `$` are start and end
  * - `.`, `[0-9]`, `[^ ]`, `( )`, `|`, `*`, `+`, `?`, `{n}`, `{n,}` and `{n,m}` as usual; `\` takes the next character literally
  *
  * A literal `{` or `}` of an AS_SET is written `\{` and `\}`, a literal parenthesis `\(` and `\)`.
@@ -53,7 +53,7 @@ export class AsPathPattern {
 }
 
 const MAX_INSTRUCTIONS = 4096;
-const BORDERS = ' ,{}()';
+const BORDERS = ' ,{}()[]';
 
 type Instruction =
   | { readonly type: 'char'; readonly accepts: (char: string) => boolean }

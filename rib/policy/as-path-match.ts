@@ -21,9 +21,3 @@ export function startsWithAsns(path: AsPath, asns: readonly number[]): boolean {
   }
   return matched === asns.length;
 }
-
-/** The last AS number of the path: who originated it. A set names nobody. */
-export function originAs(path: AsPath): number | undefined {
-  const last = path.at(-1);
-  return last?.type === 'sequence' ? last.asns.at(-1) : undefined;
-}

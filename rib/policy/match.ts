@@ -1,7 +1,7 @@
-import { asPathLength, neighbourAs, type PathAttributes } from 'bgp-ts';
+import { asPathLength, neighbourAs, originAs, type PathAttributes } from 'bgp-ts';
 import { AsPathPattern } from '../../lib/as-path-pattern.ts';
 import { unreachable } from '../../lib/result.ts';
-import { matchesAsPath, originAs, startsWithAsns } from './as-path-match.ts';
+import { matchesAsPath, startsWithAsns } from './as-path-match.ts';
 import { hasCommunity } from './community-match.ts';
 import type { NumberRange, PolicyMatch, PolicyRoute, PrefixSet } from './policy.ts';
 import { PrefixList } from './prefix-list.ts';
