@@ -1,4 +1,4 @@
-import { type IpAddress, type Prefix, parseAsn, parseIp } from 'bgp-ts';
+import { type IpAddress, type Prefix, parseAsn, parseCommunity, parseIp } from 'bgp-ts';
 import { z } from 'zod';
 import { AsPathPattern } from '../lib/as-path-pattern.ts';
 import { err, errorMessage, ok, type Result } from '../lib/result.ts';
