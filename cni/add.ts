@@ -56,7 +56,7 @@ export function addressesOf(attachment: Attachment): IpAddress[] {
 }
 
 async function stands(context: CommandContext, request: AttachRequest, earlier: Attachment): Promise<boolean> {
-  if (earlier.state !== 'ready' || earlier.netns !== request.netns) return false;
+  if (earlier.state !== 'ready' || earlier.wired === undefined || earlier.netns !== request.netns) return false;
   const problems = await context.wiring.verify(wireRequestOf(earlier, addressesOf(earlier)));
   return problems.length === 0;
 }

@@ -29,6 +29,7 @@ export interface CommandContext {
 export function wireRequestOf(attachment: Attachment, addresses: WireRequest['addresses']): WireRequest {
   return {
     containerId: attachment.containerId,
+    network: attachment.network,
     ifName: attachment.ifName,
     hostIfName: attachment.hostIfName,
     netns: attachment.netns,

@@ -263,7 +263,7 @@ export class CniDispatcher {
     };
     const report = await reconcile(context);
     this.#applyBlocks(ipam);
-    if (ipam.attachments().length + report.undone + report.gone > 0) this.#log.info('cni reconciled', { ...report });
+    if (Object.values(report).some((count) => count > 0)) this.#log.info('cni reconciled', { ...report });
     this.#context = context;
     this.#openFailure = undefined;
     for (const block of ipam.blocks()) if (block.used > 0) handlers?.blockUsed?.(block.prefix);

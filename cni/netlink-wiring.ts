@@ -3,37 +3,25 @@ import { formatIp, type IpAddress } from 'bgp-ts';
 import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/result.ts';
 import { close, openNetns, withNetns } from '../native/index.ts';
-import { addAddress } from '../netlink/address.ts';
 import type { NetlinkBatch } from '../netlink/batch.ts';
 import { describeProblem, isRefused, NetlinkError } from '../netlink/errors.ts';
 import { addVeth, decodeLink, dumpLinks, getLink, type Link, type LinkName, setLink } from '../netlink/link.ts';
-import type { NetlinkRequest } from '../netlink/message.ts';
-import {
-  addRoute,
-  decodeRoute,
-  dumpRoutes,
-  lookupRoute,
-  type Route,
-  RouteScope,
-  RouteTable,
-} from '../netlink/route.ts';
+import { addRoute, decodeRoute, dumpRoutes, lookupRoute, RouteTable } from '../netlink/route.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
 import { enableForwarding, ensureSysctl, setHostEnd } from './sysctl.ts';
 import { Unlinker } from './unlink.ts';
 import { verifyPod } from './verify.ts';
 import {
-  gateway4,
-  gateway6,
   type HostInterface,
   hostIfNamePattern,
+  ownerText,
+  parseOwner,
   type WiredPod,
   type WireRequest,
   type Wiring,
   WiringError,
 } from './wiring.ts';
-
-/** `rtm_protocol` of the routes to our pods. */
-export const podRouteProtocol = 178;
+import { gatewaySteps, hostRoute, isSameDestination, podRouteProtocol, podSteps, type Step } from './wiring-steps.ts';
 
 /**
  * The hardware address of every host end. A fixed one, set by us, is left alone by udev and stays the same for the
@@ -41,8 +29,6 @@ export const podRouteProtocol = 178;
  */
 const hostMac = Uint8Array.of(0xee, 0xee, 0xee, 0xee, 0xee, 0xee);
 
-/** Metric of the routes to pods in IPv6, as of the kernel's own on-link routes: better than any that BGP brings. */
-const podRouteMetric6 = 256;
 const mtuCacheMs = 5_000;
 /** Interface kinds that are no uplinks: their MTU says nothing about the way to other nodes. */
 const notUplinks = new Set([
@@ -58,11 +44,6 @@ const notUplinks = new Set([
   'gre',
   'wireguard',
 ]);
-
-interface Step {
-  readonly what: string;
-  readonly request: NetlinkRequest;
-}
 
 /** Wires pods over rtnetlink. Synchronous but for the deletion of links, which a worker thread waits for. */
 export class NetlinkWiring implements Wiring {
@@ -153,7 +134,7 @@ export class NetlinkWiring implements Wiring {
     return links.map((link) => ({
       name: link.name,
       addresses: addresses.get(link.index) ?? [],
-      ...(link.alias === undefined ? {} : { alias: link.alias }),
+      ...ownerOf(link),
     }));
   }
 
@@ -211,7 +192,7 @@ export class NetlinkWiring implements Wiring {
     if (host === undefined) throw refused('making the veth pair', new Error('it vanished at once'));
     const pod = this.#setUpPod(request, netnsFd);
     this.#setUpHost(request, host.index);
-    this.#host.requestSync(setLink({ index: host.index }, { alias: aliasOf(request) }));
+    this.#host.requestSync(setLink({ index: host.index }, { alias: ownerText(request) }));
     return { hostMac: formatMac(host.address), podMac: formatMac(pod.address), mtu: pod.mtu };
   }
 
@@ -302,104 +283,6 @@ export class NetlinkWiring implements Wiring {
   }
 }
 
-/** What an interface of ours says about itself in `ip link`: enough to know the pod again should the store be lost. */
-function aliasOf(request: WireRequest): string {
-  return `podroute ${request.containerId} ${request.ifName} ${request.netns}`.slice(0, 255);
-}
-
-function podSteps(request: WireRequest, index: number): Step[] {
-  const steps: Step[] = [
-    { what: `setting ${request.ifName} up in the pod`, request: setLink({ index }, { isUp: true }) },
-  ];
-  for (const address of request.addresses) {
-    steps.push({
-      what: `giving ${formatIp(address)} to ${request.ifName} in the pod`,
-      request: addAddress({
-        version: address.version,
-        octets: address.octets,
-        prefixLength: address.octets.length * 8,
-        interfaceIndex: index,
-        noDad: address.version === 6,
-      }),
-    });
-  }
-  for (const address of request.addresses) {
-    const gateway = address.version === 4 ? gateway4 : gateway6;
-    if (address.version === 4) {
-      steps.push({
-        what: 'adding the route to the gateway in the pod',
-        request: addRoute(podRoute(gateway, 32, index)),
-      });
-    }
-    if (!request.defaultRoutes) continue;
-    const anywhere = { version: address.version, octets: new Uint8Array(address.octets.length) };
-    steps.push({
-      what: `adding the IPv${address.version} default route in the pod`,
-      request: addRoute(podRoute(anywhere, 0, index, gateway)),
-    });
-  }
-  return steps;
-}
-
-function podRoute(destination: IpAddress, length: number, index: number, gateway?: IpAddress): Route {
-  return {
-    version: destination.version,
-    destination: destination.octets,
-    destinationLength: length,
-    table: RouteTable.Main,
-    protocol: 3, // boot, as `ip route add` has it: inside the pod these are its own routes
-    nextHops: [{ interfaceIndex: index, ...(gateway === undefined ? {} : { gateway: gateway.octets }) }],
-  };
-}
-
-/**
- * The gateways' addresses on the host end. The IPv4 one has host scope, so that the kernel never takes it as the source
- * of what the node itself sends to the pod.
- */
-function gatewaySteps(
-  families: { readonly ipv4: boolean; readonly ipv6: boolean },
-  name: string,
-  index: number,
-): Step[] {
-  const steps: Step[] = [];
-  if (families.ipv4) {
-    const address = { version: 4, octets: gateway4.octets, prefixLength: 32, interfaceIndex: index } as const;
-    steps.push({
-      what: `giving ${formatIp(gateway4)} to ${name}`,
-      request: addAddress({ ...address, scope: RouteScope.Host }, 'replace'),
-    });
-  }
-  if (families.ipv6) {
-    const address = { version: 6, octets: gateway6.octets, prefixLength: 64, interfaceIndex: index } as const;
-    steps.push({
-      what: `giving ${formatIp(gateway6)} to ${name}`,
-      request: addAddress({ ...address, noDad: true }, 'replace'),
-    });
-  }
-  return steps;
-}
-
-function hostRoute(address: IpAddress, index: number): Route {
-  return {
-    version: address.version,
-    destination: address.octets,
-    destinationLength: address.octets.length * 8,
-    table: RouteTable.Main,
-    protocol: podRouteProtocol,
-    ...(address.version === 4 ? { scope: RouteScope.Link } : { priority: podRouteMetric6 }),
-    nextHops: [{ interfaceIndex: index }],
-  };
-}
-
-/** Whether two routes would stand in each other's place: same destination and metric. */
-function isSameDestination(a: Route, b: Route): boolean {
-  return (
-    a.destinationLength === b.destinationLength &&
-    (a.priority ?? 0) === (b.priority ?? 0) &&
-    Buffer.compare(a.destination, b.destination) === 0
-  );
-}
-
 /** Does all steps in one system call. @throws WiringError for the first that was refused */
 function perform(batch: NetlinkBatch, steps: readonly Step[]): void {
   for (const step of steps) batch.add(step.request);
@@ -422,6 +305,11 @@ function enableIpv6(ifName: string, netnsFd: number): void {
   } catch (error) {
     throw refused('turning IPv6 on in the pod', error);
   }
+}
+
+function ownerOf(link: Link): Pick<HostInterface, 'owner'> {
+  const owner = parseOwner(link.alias);
+  return owner === undefined ? {} : { owner };
 }
 
 function isHostEnd(link: Link): boolean {

@@ -10,6 +10,8 @@ export const gateway6: IpAddress = ip('fe80::1');
 /** All that is needed to wire one pod. Names and paths have been checked by the time they stand here. */
 export interface WireRequest {
   readonly containerId: string;
+  /** Name of the network configuration. */
+  readonly network: string;
   /** Interface name inside the pod. */
   readonly ifName: string;
   /** Name of the host end, see {@link hostIfName}. */
@@ -32,13 +34,21 @@ export interface WiredPod {
   readonly mtu: number;
 }
 
+/** The pod behind a host end. */
+export interface HostInterfaceOwner {
+  readonly containerId: string;
+  readonly ifName: string;
+  readonly network: string;
+  readonly netns: string;
+}
+
 /** A host end found in the kernel. */
 export interface HostInterface {
   readonly name: string;
   /** Addresses that routes of ours lead to through this interface. */
   readonly addresses: readonly IpAddress[];
-  /** What wiring wrote about the pod: `podroute CONTAINER INTERFACE NAMESPACE`. */
-  readonly alias?: string;
+  /** Whose it is, as {@link Wiring.wire} noted it on the interface; absent when it was killed before it could. */
+  readonly owner?: HostInterfaceOwner;
 }
 
 /** The kernel, as the CNI commands need it. Every method may be called again after a failure or a crash. */
@@ -92,3 +102,20 @@ export function hostIfName(containerId: string, ifName: string): string {
 
 /** What {@link hostIfName} makes. */
 export const hostIfNamePattern = /^pr[0-9a-f]{13}$/;
+
+/** What an interface of ours says about itself in `ip link`: enough to know the pod again should the store be lost. */
+export function ownerText(owner: HostInterfaceOwner): string {
+  const text = `podroute ${owner.containerId} ${owner.ifName} ${owner.network} ${owner.netns}`;
+  return text.length <= maxAliasOctets ? text : '';
+}
+
+/** Reads what {@link ownerText} wrote. */
+export function parseOwner(text: string | undefined): HostInterfaceOwner | undefined {
+  const [, containerId, ifName, network, netns] = /^podroute (\S+) (\S+) (\S+) (\/.*)$/.exec(text ?? '') ?? [];
+  if (containerId === undefined || ifName === undefined || network === undefined || netns === undefined)
+    return undefined;
+  return { containerId, ifName, network, netns };
+}
+
+/** The kernel takes 255 and an end. */
+const maxAliasOctets = 255;

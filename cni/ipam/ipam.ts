@@ -99,11 +99,23 @@ export class Ipam {
       else if (version === 4 ? families.ipv4 : families.ipv6) addresses.push(this.#next(version, nowMs));
     }
     const entry = { ...attachment, addresses: addresses.map(formatIp) };
-    this.#write('record the addresses', () => this.#store.begin(entry));
+    this.#write('record the addresses', () => this.#store.begin(entry, 'adding'));
     const held: Attachment = { ...entry, state: 'adding' };
     this.#attachments.set(keyText(held), held);
     for (const address of addresses) for (const block of this.#pool.hold(address)) this.#handlers.blockUsed?.(block);
     return held;
+  }
+
+  /**
+   * Takes up a pod that the kernel has and the store does not, as after the state file was lost.
+   * @throws CniError when the store has another holder of one of its addresses, or cannot be written
+   */
+  adopt(found: Omit<Attachment, 'state' | 'wired'>): void {
+    this.#write('record a pod that it found', () => this.#store.begin(found, 'ready'));
+    this.#attachments.set(keyText(found), { ...found, state: 'ready' });
+    for (const text of found.addresses) {
+      for (const block of this.#pool.hold(parsed(text))) this.#handlers.blockUsed?.(block);
+    }
   }
 
   /** Records that an attachment is wired. */

@@ -46,8 +46,11 @@ export interface StoreContents {
  */
 export interface IpamStore {
   load(): StoreContents;
-  /** Records the intent to wire: the attachment as `adding`, its addresses as held. Throws if one of them is held. */
-  begin(attachment: Omit<Attachment, 'state' | 'wired'>): void;
+  /**
+   * Records an attachment and its addresses as held: as `adding`, the intent to wire it, or as `ready` one that was
+   * found in the kernel. Throws if one of the addresses is held.
+   */
+  begin(attachment: Omit<Attachment, 'state' | 'wired'>, state: 'adding' | 'ready'): void;
   /** Records that the pod is wired: `ready`. */
   confirm(key: AttachmentKey, wired: NonNullable<Attachment['wired']>): void;
   /** Records the intent to unwire: `deleting`. */
@@ -116,7 +119,7 @@ export class SqliteStore implements IpamStore {
       const prepare = (sql: string) => this.#db.prepare(sql);
       this.#insertAttachment = prepare(
         `INSERT INTO attachments (container_id, if_name, host_if_name, network, netns, pod_namespace, pod_name,
-           default_routes, mtu, state, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'adding', ?)`,
+           default_routes, mtu, state, created_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       );
       this.#holdAddress = prepare(
         `INSERT INTO addresses (address, container_id, if_name) VALUES (?, ?, ?)
@@ -160,7 +163,7 @@ export class SqliteStore implements IpamStore {
     return { attachments, released, blocks };
   }
 
-  begin(attachment: Omit<Attachment, 'state' | 'wired'>): void {
+  begin(attachment: Omit<Attachment, 'state' | 'wired'>, state: 'adding' | 'ready' = 'adding'): void {
     const { containerId, ifName } = attachment;
     this.#atomically(() => {
       this.#insertAttachment.run(
@@ -173,6 +176,7 @@ export class SqliteStore implements IpamStore {
         attachment.podName ?? null,
         attachment.defaultRoutes ? 1 : 0,
         attachment.mtu ?? null,
+        state,
         attachment.createdMs,
       );
       for (const address of attachment.addresses) {

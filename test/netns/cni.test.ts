@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CniLab, type PluginRun } from '../support/cni-lab.ts';
 import type { CniCall } from '../support/cni-request.ts';
@@ -144,6 +145,46 @@ describe.skipIf(!isRoot)('pods in real namespaces', () => {
     ping(a, '192.0.2.1');
     expect((await lab.call(callFor(a, 'ADD'))).output).toEqual(first.output);
     await lab.call(callFor(a, 'DEL'));
+  });
+
+  const killPoints = ['intent', 'wired', 'attached', 'detach-intent', 'unwired', 'detached'];
+  test.each(killPoints)(
+    'killed at "%s": after a start only whole pods are left, and they still answer',
+    async (killAt) => {
+      const bystander = `${id}k${killPoints.indexOf(killAt)}`;
+      const victim = `${id}l${killPoints.indexOf(killAt)}`;
+      const [v4, v6] = addressesOf(await addPod(bystander));
+      await lab.stop();
+      await lab.start({ blocks, wiring: 'netlink', netns: `/run/netns/${node}`, killAt });
+      const first = await addPod(victim);
+      if (first.exitCode === 0) expect(await lab.call(callFor(victim, 'DEL'))).toMatchObject({ exitCode: 1 });
+      await lab.ended();
+      ping(bystander, '192.0.2.1');
+      await lab.start({ blocks, wiring: 'netlink', netns: `/run/netns/${node}` });
+      expect(hostEnds()).toHaveLength(killAt === 'attached' ? 2 : 1);
+      expect(podRoutes()).toHaveLength(killAt === 'attached' ? 4 : 2);
+      expect(await lab.call(callFor(victim, 'DEL', { netns: '' }))).toMatchObject({ exitCode: 0 });
+      expect(within(victim, 'ip', '-o', 'link')).not.toContain('eth0');
+      for (const address of [v4, v6]) ping(node, address);
+      await lab.call(callFor(bystander, 'DEL'));
+      expect(podRoutes()).toEqual([]);
+    },
+  );
+
+  test('a lost store is made again from the kernel: no address of a live pod is given away', async () => {
+    const a = `${id}o`;
+    const run = await addPod(a);
+    const [v4] = addressesOf(run);
+    await lab.stop('SIGKILL');
+    for (const end of ['', '-wal', '-shm']) rmSync(`${lab.state}${end}`, { force: true });
+    await lab.start({ blocks, wiring: 'netlink', netns: `/run/netns/${node}` });
+    const b = `${id}p`;
+    const refused = await addPod(b, { args: `IP=${v4}` });
+    expect(refused).toMatchObject({ exitCode: 1, output: { code: 101, details: expect.stringContaining(a) } });
+    ping(node, v4);
+    expect(await lab.call(callFor(a, 'CHECK', { config: { prevResult: run.output } }))).toMatchObject({ exitCode: 0 });
+    await lab.call(callFor(a, 'DEL', { netns: '' }));
+    expect(podRoutes()).toEqual([]);
   });
 
   test('routes deleted while the daemon is away are back once it has started', async () => {

@@ -3,6 +3,8 @@ import { formatIp, type IpAddress, parseIp } from 'bgp-ts';
 import { type HostInterface, type WiredPod, type WireRequest, type Wiring, WiringError } from '../../cni/wiring.ts';
 
 interface FakePod {
+  readonly containerId: string;
+  readonly network: string;
   readonly ifName: string;
   readonly netns: string;
   readonly addresses: readonly string[];
@@ -52,7 +54,8 @@ export class FakeWiring implements Wiring {
         throw new Error(`two pods with ${addresses.join(' ')}`);
       }
     }
-    this.#pods.set(request.hostIfName, { ifName: request.ifName, netns: request.netns, addresses });
+    const { containerId, network, ifName, netns } = request;
+    this.#pods.set(request.hostIfName, { containerId, network, ifName, netns, addresses });
     this.#save();
     return { hostMac: 'ee:ee:ee:ee:ee:ee', podMac: '02:00:00:00:00:01', mtu: request.mtu ?? 1500 };
   }
@@ -81,6 +84,7 @@ export class FakeWiring implements Wiring {
   async hostInterfaces(): Promise<readonly HostInterface[]> {
     return [...this.#pods].map(([name, pod]) => ({
       name,
+      owner: { containerId: pod.containerId, ifName: pod.ifName, network: pod.network, netns: pod.netns },
       addresses: pod.addresses.map((text) => parseIp(text)).filter((address) => address !== undefined),
     }));
   }
