@@ -5,7 +5,6 @@ import { ConfigurationError, readConfiguration } from '../config/read.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
 import { version } from '../lib/version.ts';
-import { Daemon } from './daemon.ts';
 
 /** Exit codes: 0 ended as asked, 1 could not start or a bug, 2 wrong flags, 3 the configuration has problems. */
 const EXIT = { failure: 1, usage: 2, configuration: 3 } as const;
@@ -75,6 +74,8 @@ process.on('unhandledRejection', (reason) => {
 });
 
 try {
+  // Only now, so that --check needs neither the native addon nor the time to load everything.
+  const { Daemon } = await import('./daemon.ts');
   const daemon = await Daemon.start({
     source,
     ...(flags.runDir === undefined ? {} : { runDirectory: flags.runDir }),
