@@ -204,6 +204,7 @@ function checkInvariants(
   server: CniDispatcher,
   kernel: FakeWiring,
   told: ReadonlyMap<string, readonly string[]>,
+  wasLost: boolean,
 ): void {
   const pods = server.pods();
   const held = pods.flatMap((entry) => entry.addresses.map((address) => address.octets.join('.')));
