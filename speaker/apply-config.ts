@@ -1,6 +1,7 @@
 import { type FamilyName, formatIp, formatPrefix, type IpAddress, type PathAttributes, type Prefix } from 'bgp-ts';
 import type {
   DesiredBlock,
+  DesiredDynamicPeer,
   DesiredNetwork,
   DesiredPeer,
   DesiredPolicy,
@@ -10,6 +11,7 @@ import { acceptAll, type Policy, preparePolicy } from '../rib/policy/evaluate.ts
 import type { PrefixSet } from '../rib/policy/policy.ts';
 import type { PrefixList } from '../rib/policy/prefix-list.ts';
 import type { LocalSource, PrefixLimit, RibPeerSettings } from '../rib/types.ts';
+import type { DynamicRule } from './dynamic-peers.ts';
 import type { LocalAddresses } from './local-addresses.ts';
 import type { PeerSettings } from './negotiate.ts';
 import type { SpeakerPeerSettings } from './speaker.ts';
@@ -56,6 +58,33 @@ export function peerSettings(
     session: sessionSettings(state, peer),
     rib: ribSettings(state, peer, policies, local),
     ...(restart === undefined ? {} : { prefixLimitRestartSeconds: restart }),
+  };
+}
+
+/** A rule of the configuration by which peers are accepted. */
+export function dynamicRule(
+  state: DesiredState,
+  dynamic: DesiredDynamicPeer,
+  policies: PolicySet,
+  local: LocalAddresses,
+): DynamicRule {
+  const { name, prefixes, limit } = dynamic;
+  return {
+    name,
+    prefixes,
+    limit,
+    settings(address) {
+      const peer: DesiredPeer = {
+        ...dynamic,
+        name: `${name}/${formatIp(address)}`,
+        description: undefined,
+        address,
+        port: state.bgp.listenPort,
+        passive: true,
+        reachableBy: undefined,
+      };
+      return peerSettings(state, peer, policies, local);
+    },
   };
 }
 

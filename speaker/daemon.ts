@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
 import { NetlinkWiring } from '../cni/netlink-wiring.ts';
 import { CniServer } from '../cni/server.ts';
-import type { DesiredPeer, DesiredPolicyUse, DesiredState } from '../config/desired-state.ts';
+import type { DesiredPolicyUse, DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
 import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { Fib } from '../fib/fib.ts';
@@ -18,7 +18,14 @@ import type { RibPeerSettings } from '../rib/types.ts';
 import { ControlError } from './api/control-surface.ts';
 import type { PeerFacts } from './api/peer-view.ts';
 import { ApiServer } from './api/server.ts';
-import { discardPrefixes, type Origination, originations, PolicySet, peerSettings } from './apply-config.ts';
+import {
+  discardPrefixes,
+  dynamicRule,
+  type Origination,
+  originations,
+  PolicySet,
+  peerSettings,
+} from './apply-config.ts';
 import { Control, type ForwardingReading } from './control.ts';
 import { Forwarding } from './forwarding.ts';
 import type { ListenAddress } from './listener.ts';
@@ -204,6 +211,7 @@ export class Daemon {
     for (const peer of this.#state.peers) {
       this.#speaker.addPeer(peerSettings(this.#state, peer, this.#policies, local));
     }
+    this.#applyDynamicPeers(this.#state, local);
     await this.#api.start();
     this.#log.info('started', {
       version,
@@ -293,7 +301,18 @@ export class Daemon {
       if (known.has(peer.name)) this.#speaker.updatePeer(settings);
       else this.#speaker.addPeer(settings);
     }
+    this.#applyDynamicPeers(state, local);
     this.#loop.wake();
+  }
+
+  #applyDynamicPeers(state: DesiredState, local: LocalAddresses): void {
+    const usable = state.dynamicPeers.filter(({ name, password }) => {
+      if (password === undefined) return true;
+      // A key for a whole prefix is not given to the kernel yet: accepting without it would leave the session open to anybody.
+      this.#log.error('peers not accepted', { name, reason: 'a password together with peerPrefixes is not supported' });
+      return false;
+    });
+    this.#speaker.setDynamicRules(usable.map((rule) => dynamicRule(state, rule, this.#policies, local)));
   }
 
   /** Brings what this node originates, and the discard routes under it, to what `state` says. */
@@ -394,9 +413,12 @@ export class Daemon {
   }
 
   #peerFacts(name: string): PeerFacts {
-    const peer = this.#state.peers.find((candidate) => candidate.name === name) as DesiredPeer;
+    const rule = this.#speaker.dynamicRuleOf(name);
+    const configured = this.#state.peers.find((candidate) => candidate.name === name);
+    const peer = configured ?? this.#state.dynamicPeers.find((candidate) => candidate.name === rule);
+    if (peer === undefined) throw ControlError.notFound('peer', name);
     return {
-      description: peer.description,
+      description: configured?.description,
       routeReflectorClient: peer.routeReflectorClient,
       nextHop: peer.nextHop satisfies RibPeerSettings['nextHop'],
       maxPrefix: peer.maxPrefixes?.count,

@@ -18,6 +18,8 @@ export interface ListenerDeps {
   readonly clock: Clock;
   readonly log: Logger;
   readonly transport: Transport;
+  /** The peer for an address that was not added, if there is to be one. */
+  unknown?(address: IpAddress): Peer | undefined;
 }
 
 /** A stranger is logged once in so many milliseconds, and so many strangers are remembered. */
@@ -103,7 +105,7 @@ export class Listener {
 
   #accepted(connection: Connection): void {
     const { remoteAddress, device } = connection;
-    const peer = this.#peers.get(keyOf(remoteAddress, device));
+    const peer = this.#peers.get(keyOf(remoteAddress, device)) ?? this.#deps.unknown?.(remoteAddress);
     if (peer === undefined) {
       this.#logStranger(formatIp(remoteAddress) + (device === undefined ? '' : `%${device}`));
       connection.destroy();

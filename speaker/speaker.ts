@@ -4,6 +4,7 @@ import type { Logger } from '../lib/log.ts';
 import type { PeerHandle, Rib } from '../rib/rib.ts';
 import type { RibPeerSettings } from '../rib/types.ts';
 import type { Transport } from './connection.ts';
+import { DynamicPeers, type DynamicRule } from './dynamic-peers.ts';
 import { type ListenAddress, Listener } from './listener.ts';
 import type { PeerSettings } from './negotiate.ts';
 import { Peer, type PeerHandlers, type SessionPort } from './peer.ts';
@@ -64,11 +65,24 @@ export class Speaker {
   readonly #entries = new Map<string, MutableEntry>();
   readonly #settings = new Map<string, SpeakerPeerSettings>();
   readonly #listener: Listener;
+  readonly #dynamic: DynamicPeers;
   readonly #handlers: PeerHandlers;
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
-    this.#listener = new Listener({ clock: deps.clock, transport: deps.transport, log: deps.log });
+    this.#dynamic = new DynamicPeers({
+      clock: deps.clock,
+      log: deps.log,
+      add: (settings) => this.addPeer(settings),
+      update: (settings) => void this.updatePeer(settings),
+      remove: (name) => this.removePeer(name),
+    });
+    this.#listener = new Listener({
+      clock: deps.clock,
+      transport: deps.transport,
+      log: deps.log,
+      unknown: (address) => this.#dynamic.peerFor(address),
+    });
     this.#handlers = this.#makeHandlers();
   }
 
@@ -92,8 +106,18 @@ export class Speaker {
     this.#listener.open(addresses);
   }
 
+  /** Who is accepted without being configured one by one. */
+  setDynamicRules(rules: readonly DynamicRule[]): void {
+    this.#dynamic.setRules(rules);
+  }
+
+  /** The rule that made a peer; undefined for one that is configured by itself. */
+  dynamicRuleOf(name: string): string | undefined {
+    return this.#dynamic.ruleOf(name);
+  }
+
   /** Adds a peer and starts it. */
-  addPeer(settings: SpeakerPeerSettings): void {
+  addPeer(settings: SpeakerPeerSettings): Peer {
     const { clock, log, transport, rib } = this.#deps;
     const peer = new Peer(settings.session, { clock, log, transport, handlers: this.#handlers });
     const handle = rib.addPeer(settings.rib);
@@ -108,6 +132,7 @@ export class Speaker {
     });
     this.#listener.addPeer(peer);
     peer.start();
+    return peer;
   }
 
   /**
@@ -155,6 +180,7 @@ export class Speaker {
   /** Ends all sessions and listening sockets; can be called twice. */
   close(how: 'shutdown' | 'silent'): void {
     this.#listener.close();
+    this.#dynamic.close();
     for (const entry of this.#entries.values()) {
       entry.restart?.clear();
       entry.peer.close(how);
@@ -171,6 +197,7 @@ export class Speaker {
         rib.sessionUp(entry.handle, negotiated);
         entry.updateIn = new UpdateIn(rib, entry.handle, negotiated);
         updateOut.sessionUp(entry.handle, session);
+        this.#dynamic.sessionUp(peer.name);
         log.info('session up', {
           peer: peer.name,
           families: [...negotiated.families],
@@ -206,6 +233,7 @@ export class Speaker {
         entry.lastReset = { atMs: clock.wallMs(), by, text: reason.message };
         updateOut.sessionDown(entry.handle);
         rib.sessionDown(entry.handle);
+        this.#dynamic.sessionEnded(peer.name);
         log.info('session down', { peer: peer.name, by, reason: reason.message });
         wake();
       },
