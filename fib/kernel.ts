@@ -11,6 +11,8 @@ export const RouteOp = {
   Delete: 3,
   /** Delete, then Add: what turns out to be ours gives way, a foreign route stays and answers EEXIST. */
   Reclaim: 4,
+  /** Delete these next hops, of our protocol number, from the routes with this prefix and metric; ESRCH when one is not there. IPv6 only. */
+  DeleteHops: 5,
 } as const;
 export type RouteOp = (typeof RouteOp)[keyof typeof RouteOp];
 
@@ -20,7 +22,7 @@ export const OP_WORDS = 8;
 /**
  * Operations on routes of one protocol number in one table, in order. `words` holds `count` times `OP_WORDS` signed 32-bit values:
  * 0 operation | version (4, 6) << 8 | prefix length << 16; 1 the caller's own mark, handed back untouched; 2 target id (see
- * `TargetTable`; unused by Delete); 3 metric as uint32; 4..7 address, most significant word first (IPv4 uses word 4 only).
+ * `TargetTable`; None for Delete, what is to go for DeleteHops); 3 metric as uint32; 4..7 address, most significant word first (IPv4 uses word 4 only).
  * The array's memory is moved to the kernel side and comes back with the result.
  */
 export interface RouteBatch {

@@ -1,7 +1,6 @@
 import type { NetlinkBatch } from '../netlink/batch.ts';
 import { MessageFlag, MessageType } from '../netlink/message.ts';
 import { type Route, type RouteNextHop, RouteType, writeRoute } from '../netlink/route.ts';
-import { Errno } from './errno.ts';
 import { OP_WORDS, RouteOp } from './kernel.ts';
 import { FIRST_SET, type FibNextHop, Target } from './target.ts';
 
@@ -70,13 +69,14 @@ export class RouteBatchWriter {
       const head = words[at] ?? 0;
       const op = head & 0xff;
       this.#key(words, at, head);
-      if (op === RouteOp.Delete || op === RouteOp.Reclaim) {
+      const isDelete = op === RouteOp.Delete || op === RouteOp.DeleteHops;
+      if (isDelete || op === RouteOp.Reclaim) {
         route.type = RouteType.Unspecified;
-        route.nextHops = NO_HOPS;
+        route.nextHops = op === RouteOp.DeleteHops ? this.#hopsOf(words[at + 2] ?? 0) : NO_HOPS;
         const index = this.#write(MessageType.DelRoute, 0, true);
-        operationOf[index] = op === RouteOp.Delete ? i : ~i;
+        operationOf[index] = isDelete ? i : ~i;
       }
-      if (op !== RouteOp.Delete) {
+      if (!isDelete) {
         this.#target(words[at + 2] ?? 0);
         const index = this.#write(
           MessageType.NewRoute,
@@ -90,8 +90,7 @@ export class RouteBatchWriter {
     const failures: number[] = [];
     for (const { index, problem } of errors) {
       const operation = operationOf[index] ?? -1;
-      if (operation >= 0) failures.push(operation, problem.errno);
-      else if (problem.errno !== Errno.ESRCH) continue; // the add that follows says what matters
+      if (operation >= 0) failures.push(operation, problem.errno); // of a Reclaim the add says what matters
     }
     return { failures: Int32Array.from(failures), uncertain: isOverrun };
   }
@@ -117,13 +116,18 @@ export class RouteBatchWriter {
     const route = this.#route;
     route.nextHops = NO_HOPS;
     if (target >= FIRST_SET) {
-      const hops = this.#hops[target - FIRST_SET];
-      if (hops === undefined) throw new Error(`target ${target} was never told to the writer`);
       route.type = RouteType.Unicast;
-      route.nextHops = hops;
+      route.nextHops = this.#hopsOf(target);
     } else if (target === Target.Blackhole) route.type = RouteType.Blackhole;
     else if (target === Target.Unreachable) route.type = RouteType.Unreachable;
     else throw new Error(`target ${target} cannot be written`);
+  }
+
+  #hopsOf(target: number): readonly RouteNextHop[] {
+    if (target < FIRST_SET) return NO_HOPS;
+    const hops = this.#hops[target - FIRST_SET];
+    if (hops === undefined) throw new Error(`target ${target} was never told to the writer`);
+    return hops;
   }
 
   #write(type: number, flags: number, isDelete: boolean): number {

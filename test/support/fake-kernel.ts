@@ -58,7 +58,7 @@ export class FakeKernel implements KernelRoutes {
   readonly targets = new TargetTable();
   isManual = false;
   /** Operations executed, as `Add 10.0.0.0/24`-like words are too costly: counts by kind. */
-  readonly executed = { Add: 0, Replace: 0, Delete: 0, Reclaim: 0 };
+  readonly executed = { Add: 0, Replace: 0, Delete: 0, Reclaim: 0, DeleteHops: 0 };
   /** Foreign routes that our operations destroyed. */
   readonly clobbered: FakeRoute[] = [];
   /** Answers for the next operations instead of executing them: errno by operation kind, or undefined to go on. */
@@ -272,10 +272,10 @@ export class FakeKernel implements KernelRoutes {
     const fault = this.fault?.(op);
     if (fault !== undefined) return fault;
     const list = this.#at(route);
-    if (op === RouteOp.Delete || op === RouteOp.Reclaim) {
+    if (op === RouteOp.Delete || op === RouteOp.DeleteHops || op === RouteOp.Reclaim) {
       const mine = list.find((other) => other.protocol === route.protocol);
       if (mine !== undefined) this.#take(mine);
-      if (op === RouteOp.Delete) return mine === undefined ? ESRCH : 0;
+      if (op !== RouteOp.Reclaim) return mine === undefined ? ESRCH : 0;
     }
     const problem = this.#problemOf(route.target);
     if (op === RouteOp.Replace) {

@@ -88,7 +88,7 @@ describe('writing', () => {
       '10.1.0.0/16 metric 1024 via 192.0.2.2,dev 1',
       '2001:db8:9::/48 metric 4096 unreachable',
     ]);
-    expect(kernel.executed).toEqual({ Add: 5, Replace: 1, Delete: 2, Reclaim: 0 });
+    expect(kernel.executed).toEqual({ Add: 5, Replace: 1, Delete: 2, Reclaim: 0, DeleteHops: 0 });
     expect(fib.counters).toMatchObject({ wanted: 3, installed: 3, adds: 5, replaces: 1, deletes: 2, refused: 0 });
   });
 
@@ -105,7 +105,7 @@ describe('writing', () => {
     set('10.0.2.0/24', via('192.0.2.1'));
     remove('10.0.2.0/24');
     await run();
-    expect(kernel.executed).toEqual({ Add: 2, Replace: 1, Delete: 0, Reclaim: 0 });
+    expect(kernel.executed).toEqual({ Add: 2, Replace: 1, Delete: 0, Reclaim: 0, DeleteHops: 0 });
     expect(ours()).toEqual([
       '10.0.0.0/24 metric 1024 via 192.0.2.11,dev 1',
       '10.0.1.0/24 metric 1024 via 192.0.2.1,dev 1',
@@ -127,7 +127,7 @@ describe('writing', () => {
     kernel.isManual = false;
     kernel.step();
     await run();
-    expect(kernel.executed).toEqual({ Add: 1, Replace: 1, Delete: 0, Reclaim: 0 });
+    expect(kernel.executed).toEqual({ Add: 1, Replace: 1, Delete: 0, Reclaim: 0, DeleteHops: 0 });
     expect(ours()).toEqual(['10.0.0.0/24 metric 1024 via 192.0.2.8,dev 1']);
   });
 
@@ -189,7 +189,7 @@ describe('start, sweep, close', () => {
       '10.0.2.0/24': 'installed',
       '10.0.3.0/24': 'orphan',
     });
-    expect(kernel.executed).toEqual({ Add: 0, Replace: 1, Delete: 0, Reclaim: 0 });
+    expect(kernel.executed).toEqual({ Add: 0, Replace: 1, Delete: 0, Reclaim: 0, DeleteHops: 0 });
     expect(fib.counters).toMatchObject({ adopted: 3, orphans: 1, installed: 2 });
     fib.sweep();
     await run();
@@ -207,7 +207,7 @@ describe('start, sweep, close', () => {
     set('10.0.1.0/24', kernel.targets.intern([{ gateway: ip('192.0.2.1') }]));
     await run();
     expect(states()).toEqual({ '10.0.1.0/24': 'installed' });
-    expect(kernel.executed).toEqual({ Add: 0, Replace: 0, Delete: 0, Reclaim: 0 });
+    expect(kernel.executed).toEqual({ Add: 0, Replace: 0, Delete: 0, Reclaim: 0, DeleteHops: 0 });
   });
 
   test('an orphan removed by somebody else is forgotten', async () => {
@@ -423,7 +423,7 @@ describe('refusals', () => {
     set('10.0.1.0/24', via('192.0.2.1'));
     await run();
     expect(fib.counters).toMatchObject({ installed: 2, resyncs: 1, overflows: 1 });
-    expect(kernel.executed).toEqual({ Add: 2, Replace: 0, Delete: 0, Reclaim: 0 });
+    expect(kernel.executed).toEqual({ Add: 2, Replace: 0, Delete: 0, Reclaim: 0, DeleteHops: 0 });
     expect(ours()).toHaveLength(2);
   });
 

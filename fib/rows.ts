@@ -1,0 +1,101 @@
+import type { Clock } from '../lib/clock.ts';
+import { DeltaTable, RowFlag } from './delta.ts';
+import { type Caution, nextOperation, type Ownership } from './ownership.ts';
+import { Retry } from './retry.ts';
+import { Target, type TargetTable } from './target.ts';
+import type { FibRouteState, FibWork } from './types.ts';
+
+/** `FibWork` while it is being counted. */
+export type Work = { -readonly [K in keyof FibWork]: FibWork[K] };
+
+/** The rows of both families, and what is the same for each of them whatever happened to it. One owner, `Fib`; its parts share it. */
+export class Rows {
+  readonly v4 = new DeltaTable(1);
+  readonly v6 = new DeltaTable(4);
+  readonly own: Ownership;
+  readonly targets: TargetTable;
+  readonly retry: Retry;
+  readonly work: Work = {
+    adds: 0,
+    replaces: 0,
+    deletes: 0,
+    refused: 0,
+    adopted: 0,
+    resyncs: 0,
+    overflows: 0,
+    foreignChanges: 0,
+  };
+  /** Orphans go; before `sweep` they stay. */
+  isSwept = false;
+  /** Notifications were lost and the kernel was not read since: a foreign route may be anywhere. */
+  isBlind = false;
+
+  /** @param wake called when rows were put into a queue by a timer */
+  constructor(own: Ownership, targets: TargetTable, clock: Clock, wake: () => void) {
+    this.own = own;
+    this.targets = targets;
+    this.retry = new Retry(clock, [this.v4, this.v6], wake);
+  }
+
+  get tables(): readonly [DeltaTable, DeltaTable] {
+    return [this.v4, this.v6];
+  }
+
+  /** Rows in the queues. */
+  get waiting(): number {
+    return this.v4.waiting + this.v6.waiting;
+  }
+
+  table(version: number): DeltaTable {
+    return version === 4 ? this.v4 : this.v6;
+  }
+
+  version(table: DeltaTable): 4 | 6 {
+    return table === this.v4 ? 4 : 6;
+  }
+
+  /** The operation a row needs now; takes note when what is there satisfies what is wanted under another id. */
+  operation(table: DeltaTable, row: number): ReturnType<typeof nextOperation> {
+    const wanted = table.wanted[row] ?? 0;
+    const actual = table.actual[row] ?? 0;
+    if (wanted !== actual && this.targets.matches(wanted, actual)) table.actual[row] = wanted;
+    const caution: Caution = this.isBlind ? 'any' : table === this.v6 ? 'merged' : 'none';
+    return nextOperation(wanted, table.actual[row] ?? 0, table.flags[row] ?? 0, this.targets, caution);
+  }
+
+  /** Looks at a row again after something became known about it: more to do, to be tried later, or finished. */
+  settled(table: DeltaTable, row: number): void {
+    if (this.operation(table, row) !== 0) table.enqueue(row);
+    else if (table.is(row, RowFlag.Failed | RowFlag.Conflict)) this.retry.park(table, row);
+    else table.releaseIfIdle(row);
+  }
+
+  /** There is a route of ours that leads to `target`. */
+  found(table: DeltaTable, row: number, target: number): void {
+    const wanted = table.wanted[row] ?? 0;
+    const isNews = table.actual[row] === Target.None;
+    const isRight = this.targets.matches(wanted, target);
+    table.actual[row] = isRight ? wanted : target;
+    if (isRight) {
+      table.errnos[row] = 0;
+      table.clear(row, RowFlag.Failed | RowFlag.Conflict | RowFlag.Verify);
+    }
+    if (isNews && wanted === Target.None && !this.isSwept) table.mark(row, RowFlag.Orphan);
+  }
+
+  /** Nobody wants the route; orphans included. */
+  unwant(table: DeltaTable, row: number): void {
+    table.wanted[row] = Target.None;
+    table.errnos[row] = 0;
+    table.clear(row, RowFlag.Orphan | RowFlag.Failed | RowFlag.Conflict | RowFlag.Verify | RowFlag.Probe);
+    table.enqueue(row);
+  }
+}
+
+/** The state of a row as people see it. */
+export function stateOf(table: DeltaTable, row: number): FibRouteState {
+  if (table.is(row, RowFlag.Orphan)) return 'orphan';
+  if (table.is(row, RowFlag.Failed)) return 'failed';
+  if (table.is(row, RowFlag.Conflict)) return 'conflict';
+  return table.wanted[row] === table.actual[row] && !table.is(row, RowFlag.InFlight) ? 'installed' : 'pending';
+}
