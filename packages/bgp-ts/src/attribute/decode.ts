@@ -28,7 +28,10 @@ export interface DecodedAttributes {
 
 /** What the attributes alone do not show. */
 export interface DecodeOptions {
-  /** The NLRI field is empty: NEXT_HOP means nothing beside MP_REACH_NLRI and its address is not judged (RFC 4760 §3). */
+  /**
+   * Whether the NLRI field is empty. If so, NEXT_HOP means nothing beside MP_REACH_NLRI and its address is not judged (RFC 4760 §3); if not,
+   * the next hop is only ever that of NEXT_HOP. Not said: that of NEXT_HOP if there is one, else that of MP_REACH_NLRI.
+   */
   readonly nlriIsEmpty?: boolean;
 }
 
@@ -208,7 +211,7 @@ class AttributeDecoder {
     const attributes: Mutable<PathAttributes> = { ...rest };
     if (merged.asPath) attributes.asPath = merged.asPath;
     if (merged.aggregator) attributes.aggregator = merged.aggregator;
-    if (mpReach?.nextHop && (this.#options.nlriIsEmpty === true || !attributes.nextHop)) {
+    if (mpReach?.nextHop && (this.#options.nlriIsEmpty ?? !attributes.nextHop)) {
       attributes.nextHop = mpReach.nextHop;
       if (mpReach.linkLocalNextHop) attributes.linkLocalNextHop = mpReach.linkLocalNextHop;
     }
