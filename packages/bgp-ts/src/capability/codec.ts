@@ -9,11 +9,13 @@ export interface CapabilityCodec<Type extends Exclude<Capability['type'], 'unkno
   readonly type: Type;
   /** Capability code of the IANA registry. */
   readonly code: number;
+  /** Only tells people something: if malformed it is kept as unknown, and does not end the session. */
+  readonly isInformational?: boolean;
   /**
-   * Reads the value; octets left over make the capability malformed, as `undefined` and `Truncated` do.
+   * Reads the value; octets left over make the capability malformed, as `Truncated` does.
    * @throws Truncated
    */
-  decode(r: ByteReader): CapabilityOf<Type> | undefined;
+  decode(r: ByteReader): CapabilityOf<Type>;
   encode(w: ByteWriter, value: CapabilityOf<Type>): void;
   /** For people. */
   format(value: CapabilityOf<Type>): string;

@@ -6,6 +6,7 @@ import { readText, writeText } from './text.ts';
 export const fqdnCapability: CapabilityCodec<'fqdn'> = {
   type: 'fqdn',
   code: CapabilityCode.Fqdn,
+  isInformational: true,
   decode: (r) => ({ type: 'fqdn', hostName: readText(r), domainName: readText(r) }),
   encode(w, value) {
     writeText(w, value.hostName);

@@ -6,6 +6,7 @@ import { readText, writeText } from './text.ts';
 export const softwareVersionCapability: CapabilityCodec<'software-version'> = {
   type: 'software-version',
   code: CapabilityCode.SoftwareVersion,
+  isInformational: true,
   decode: (r) => ({ type: 'software-version', version: readText(r) }),
   encode(w, value) {
     writeText(w, value.version);

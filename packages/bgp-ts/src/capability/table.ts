@@ -38,7 +38,8 @@ export const capabilityTable: { readonly [Type in KnownType]: CapabilityCodec<Ty
 /** A codec seen without its type parameter: only ever given the values it made, or those of its `type`. */
 interface AnyCodec {
   readonly code: number;
-  decode(r: ByteReader): Capability | undefined;
+  readonly isInformational?: boolean;
+  decode(r: ByteReader): Capability;
   encode(w: ByteWriter, value: Capability): void;
   format(value: Capability): string;
 }
@@ -60,7 +61,8 @@ export function formatCapability(capability: Capability): string {
 
 /**
  * Decodes a run of capabilities (RFC 5492 §4): code (1), length (1), value, repeated. Unknown ones are kept. A known capability whose
- * value does not fit its definition ends the session with 2/0, since what it negotiates would be a guess.
+ * value does not fit its definition ends the session with 2/0, since what it negotiates would be a guess; one that only informs people
+ * is kept as unknown.
  */
 export function decodeCapabilities(bytes: Uint8Array): Result<Capability[], Notification> {
   const capabilities: Capability[] = [];
@@ -68,13 +70,11 @@ export function decodeCapabilities(bytes: Uint8Array): Result<Capability[], Noti
     const r = new ByteReader(bytes);
     while (r.remaining > 0) {
       const code = r.u8();
-      const value = r.sub(r.u8());
+      const value = r.view(r.u8());
       const codec = byCode.get(code);
-      const capability: Capability | undefined = codec
-        ? codec.decode(value)
-        : { type: 'unknown', code, value: value.copy(value.remaining) };
-      if (!capability || value.remaining > 0) return malformed();
-      capabilities.push(capability);
+      const capability = codec && decodeValue(codec, value);
+      if (codec && !capability && codec.isInformational !== true) return malformed();
+      capabilities.push(capability ?? { type: 'unknown', code, value: value.slice() });
     }
   } catch (thrown) {
     if (thrown instanceof Truncated) return malformed();
@@ -100,6 +100,18 @@ export function encodeCapabilities(capabilities: readonly Capability[]): Uint8Ar
     w.patchU8(lengthAt, length);
   }
   return w.finish();
+}
+
+/** `undefined` if the value is too short or too long for the capability. */
+function decodeValue(codec: AnyCodec, value: Uint8Array): Capability | undefined {
+  const r = new ByteReader(value);
+  try {
+    const capability = codec.decode(r);
+    return r.remaining > 0 ? undefined : capability;
+  } catch (thrown) {
+    if (thrown instanceof Truncated) return undefined;
+    throw thrown;
+  }
 }
 
 function malformed(): Result<never, Notification> {
