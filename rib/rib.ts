@@ -1,4 +1,20 @@
-import type { FamilyName, IpAddress, PathAttributes, Prefix } from 'bgp-ts';
+import { type FamilyName, type IpAddress, ipv4ToUint32, type PathAttributes, type Prefix } from 'bgp-ts';
+import { AdjRibIn } from './adj-rib-in.ts';
+import { AdjRibOut } from './adj-rib-out.ts';
+import { AttributeScanner } from './attribute-scan.ts';
+import { AttributeSets } from './attribute-sets.ts';
+import { BlockCache } from './block-cache.ts';
+import { Exporter, type ExportTables } from './export.ts';
+import { exportKey, selfNextHop } from './export-key.ts';
+import { Importer, type ImportTables } from './import.ts';
+import { LocRib } from './loc-rib.ts';
+import { NextHops } from './next-hop.ts';
+import { NextHopSets } from './next-hop-sets.ts';
+import { Originated } from './originate.ts';
+import { Queries } from './query.ts';
+import { type PeerHandle, RibPeer } from './rib-peer.ts';
+import { SetValues } from './set-values.ts';
+import { Sources } from './sources.ts';
 import type {
   FibSink,
   LocalSource,
@@ -12,29 +28,118 @@ import type {
   SelectedNextHop,
 } from './types.ts';
 
-/** A peer inside the RIB: opaque outside `rib/` but for its name and settings. */
-export interface PeerHandle {
-  readonly name: string;
-  readonly settings: RibPeerSettings;
+export type { PeerHandle } from './rib-peer.ts';
+
+/** Rows gone through between two looks at the clock. */
+const DECIDE_ROWS = 1024;
+const SWEEP_ROWS = 2048;
+const RECLAIM_ROWS = 4096;
+
+/** Peers with the same export behaviour in one family. */
+interface Group {
+  readonly key: string;
+  readonly out: AdjRibOut;
+  readonly nextHop: number;
+  readonly members: Set<RibPeer>;
 }
 
-const todo = (): never => {
-  throw new Error('being written');
-};
+/** Told by the RIB when a running session's routes go through another Adj-RIB-Out (its export behaviour was changed). */
+export interface GroupListener {
+  groupChanged(peer: PeerHandle, family: FamilyName, from: AdjRibOut, to: AdjRibOut): void;
+  /** There is something to pack. */
+  outDirty(): void;
+}
 
 /**
  * Adj-RIB-In, Loc-RIB and Adj-RIB-Out of both families, and the decision process between them (RFC 4271 §3.2, §9).
  * Synchronous and without I/O. Changes are only noted when they arrive; {@link work} makes the decisions, in slices.
  */
 export class Rib {
+  /** Checks and interns received attributes; see `speaker/update-in.ts`. */
+  readonly scanner: AttributeScanner;
+  readonly sets: AttributeSets;
+  readonly nextHops: NextHops;
+  readonly values: SetValues;
+  readonly sources: Sources;
+  readonly blocks: BlockCache;
+  readonly #options: RibOptions;
+  readonly #observer: RibObserver;
+  readonly #nextHopSets: NextHopSets;
+  readonly #locRibs: ReadonlyMap<FamilyName, LocRib>;
+  readonly #originated: Originated;
+  readonly #importTables: ImportTables;
+  readonly #exportTables: ReadonlyMap<FamilyName, ExportTables>;
+  readonly #queries: Queries;
+  readonly #peers: Set<RibPeer>;
+  readonly #groups: Map<string, Group>;
+  /** Groups without members whose sets are being given back, with the next row to look at. */
+  readonly #dismantled: { group: Group; row: number }[];
+  #groupListener: GroupListener | undefined;
+  #isWorkKnown: boolean;
+  #viewed: Uint8Array;
+  #view: DataView;
+
   constructor(options: RibOptions, observer: RibObserver) {
-    void options;
-    void observer;
+    const routerId = ipv4ToUint32(options.routerId) | 0;
+    const clusterId = ipv4ToUint32(options.clusterId ?? options.routerId) | 0;
+    this.#options = options;
+    this.#observer = observer;
+    this.scanner = new AttributeScanner({ localAs: options.localAs, routerId, clusterId });
+    this.nextHops = new NextHops(options.nextHops, options.ownAddresses ?? []);
+    this.sets = new AttributeSets(this.nextHops);
+    this.values = new SetValues(this.sets, this.nextHops, this.scanner);
+    this.sources = new Sources(options.routerId);
+    this.blocks = new BlockCache(this.sets);
+    this.#nextHopSets = new NextHopSets(this.nextHops, (id) => observer.nextHopSetFreed?.(id));
+    const shared = {
+      sets: this.sets,
+      sources: this.sources,
+      nextHops: this.nextHops,
+      nextHopSets: this.#nextHopSets,
+      multipath: options.multipath ?? { maxPaths: 1, relaxAsPath: false },
+      decision: options.decision ?? {},
+      feedsFib: options.feedsFib ?? true,
+      workArrived: () => this.#workArrived(),
+    };
+    const families: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
+    this.#locRibs = new Map(families.map((family) => [family, new LocRib(family, shared)]));
+    this.#originated = new Originated(this.#locRibs, this.sets, this.values);
+    this.#importTables = { sets: this.sets, values: this.values, localAs: options.localAs };
+    this.#exportTables = new Map(
+      families.map((family) => [
+        family,
+        {
+          sets: this.sets,
+          values: this.values,
+          nextHops: this.nextHops,
+          sources: this.sources,
+          clusterId,
+          sourceLabel: (row: number) => this.#originated.sourceOf(this.locRib(family).prefixes.prefixOf(row)) ?? 'bgp',
+        },
+      ]),
+    );
+    this.#queries = new Queries({
+      locRibs: this.#locRibs,
+      sets: this.sets,
+      values: this.values,
+      sources: this.sources,
+      originated: this.#originated,
+      maxPaths: shared.multipath.maxPaths,
+    });
+    this.#peers = new Set();
+    this.#groups = new Map();
+    this.#dismantled = [];
+    this.#groupListener = undefined;
+    this.#isWorkKnown = false;
+    this.#viewed = new Uint8Array(0);
+    this.#view = new DataView(this.#viewed.buffer);
   }
 
   /** Makes a peer known. It has no routes until its session is up. */
   addPeer(settings: RibPeerSettings): PeerHandle {
-    return todo();
+    const peer = new RibPeer(settings);
+    this.#peers.add(peer);
+    return peer;
   }
 
   /**
@@ -42,85 +147,315 @@ export class Rib {
    * a reset. (kind, remoteAs, localAs and address belong to the session: change them only while it is down.)
    */
   updatePeer(peer: PeerHandle, settings: RibPeerSettings): void {
-    todo();
+    const own = this.#own(peer);
+    const before = own.settings;
+    own.settings = settings;
+    if (own.session === undefined) return;
+    const wasClient = before.routeReflectorClient === true;
+    const isClient = settings.routeReflectorClient === true;
+    this.sources.refresh(own.source);
+    if (importDiffers(before, settings)) {
+      for (const ribIn of own.ribIn.values()) ribIn.setImporter(this.#importer(own, ribIn.family));
+    }
+    // Whose paths are reflected to whom depends on both ends.
+    if (wasClient !== isClient) this.#reexport();
+    for (const [family, out] of own.ribOut) {
+      const key = this.#groupKey(own, family);
+      if (this.#groups.get(key)?.out === out) continue;
+      const to = this.#join(own, family);
+      this.#groupListener?.groupChanged(own, family, out, to);
+      this.#leave(own, family, out);
+      own.ribOut.set(family, to);
+    }
   }
 
   /** Forgets a peer; its paths are withdrawn as in {@link sessionDown}. */
   removePeer(peer: PeerHandle): void {
-    todo();
+    const own = this.#own(peer);
+    this.sessionDown(own);
+    this.#peers.delete(own);
   }
 
   /** A session reached Established. Paths of an earlier session that are not yet swept away stay unused. */
   sessionUp(peer: PeerHandle, session: RibSession): void {
-    todo();
+    const own = this.#own(peer);
+    this.sessionDown(own);
+    own.session = session;
+    own.source = this.sources.open(own, session);
+    for (const family of session.families) {
+      const hasPathIds = session.addPathReceive.has(family);
+      const importer = this.#importer(own, family);
+      own.ribIn.set(family, new AdjRibIn(this.locRib(family), this.sets, own.source, hasPathIds, importer));
+      own.ribOut.set(family, this.#join(own, family));
+    }
   }
 
   /** The session ended: from now on no path of it is selected; they are removed in slices by {@link work}. */
   sessionDown(peer: PeerHandle): void {
-    todo();
+    const own = this.#own(peer);
+    if (own.session === undefined) return;
+    for (const [family, out] of own.ribOut) this.#leave(own, family, out);
+    for (const ribIn of own.ribIn.values()) ribIn.close();
+    own.ribOut.clear();
+    own.ribIn.clear();
+    const source = own.source;
+    own.source = -1;
+    own.session = undefined;
+    const { received } = this.sources;
+    const families = [...this.#locRibs.values()].filter((rib) => received[source * 2 + rib.familyIndex]! > 0);
+    this.sources.close(source);
+    for (const rib of families) rib.startSweep([]);
   }
 
   /** Evaluates the import policy again for all paths of a peer (soft reconfiguration), in slices. */
   refreshIn(peer: PeerHandle): void {
-    todo();
+    const own = this.#own(peer);
+    for (const ribIn of own.ribIn.values()) ribIn.setImporter(this.#importer(own, ribIn.family));
   }
 
   /** Puts a local path into the Loc-RIB. Attributes: ORIGIN IGP, empty AS_PATH and own next hop unless given. */
   originate(prefix: Prefix, attributes: PathAttributes, source: LocalSource): void {
-    todo();
+    this.#originated.add(prefix, attributes, source);
   }
 
   /** Takes back what {@link originate} put there for this source. */
   unoriginate(prefix: Prefix, source: LocalSource): void {
-    todo();
+    this.#originated.remove(prefix, source);
   }
 
   /** Asks the resolver again for this next hop (all when absent) and decides anew where it matters. */
   nextHopChanged(nextHop?: IpAddress): void {
-    todo();
+    this.#sweepNextHops(this.nextHops.refresh(nextHop));
+  }
+
+  /** Other addresses of this node, which no received path may name as its next hop. */
+  setOwnAddresses(addresses: readonly IpAddress[]): void {
+    this.#sweepNextHops(this.nextHops.setOwnAddresses(addresses));
   }
 
   /** Decides for at most about `budgetMs`. True: there is more to do. */
   work(budgetMs: number): boolean {
-    return todo();
+    this.#isWorkKnown = true;
+    const { nowMs } = this.#options;
+    const deadline = nowMs() + budgetMs;
+    let hasMore = false;
+    do {
+      hasMore = false;
+      for (const rib of this.#locRibs.values()) {
+        if (rib.decideSome(DECIDE_ROWS)) hasMore = true;
+        if (rib.sweepSome(SWEEP_ROWS)) hasMore = true;
+      }
+      if (this.#dismantleSome()) hasMore = true;
+    } while (hasMore && nowMs() < deadline);
+    for (const rib of this.#locRibs.values()) {
+      const before = rib.zombieCount;
+      rib.reclaimSome(RECLAIM_ROWS);
+      if (rib.zombieCount < before && rib.zombieCount > 0) hasMore = true;
+    }
+    this.#isWorkKnown = hasMore;
+    return hasMore;
+  }
+
+  /** Rows without paths may have become free: somebody let go of them. */
+  reclaim(): void {
+    for (const rib of this.#locRibs.values()) if (rib.zombieCount > 0) this.#workArrived();
   }
 
   /** Hands over at most `max` changed selections. Returns how many are left. */
   takeSelected(max: number, sink: FibSink): number {
-    return todo();
+    let left = max;
+    let waiting = 0;
+    for (const rib of this.#locRibs.values()) {
+      left -= rib.takeSelected(left, sink);
+      waiting += rib.fibDirtyCount;
+    }
+    if (left < max) this.reclaim();
+    return waiting;
   }
 
   /** Hands over every selected route (again), e.g. to a kernel table that was found empty. */
   resendSelected(): void {
-    todo();
+    for (const rib of this.#locRibs.values()) rib.resendSelected();
   }
 
-  /** The next hops behind an id that {@link takeSelected} gave out; 1 to maxPaths of them, the best path's first. */
+  /** The next hops behind an id that {@link takeSelected} gave out, 1 to maxPaths of them, in no particular order. */
   nextHopSet(id: number): readonly SelectedNextHop[] {
-    return todo();
+    return this.#nextHopSets.get(id);
   }
 
   /** Prefixes with at least one path, and paths, per family. */
   size(family: FamilyName): { readonly prefixes: number; readonly paths: number } {
-    return todo();
+    const rib = this.locRib(family);
+    return { prefixes: rib.prefixes.count - rib.zombieCount, paths: rib.paths.count };
   }
 
   counters(peer: PeerHandle, family: FamilyName): RibPeerCounters {
-    return todo();
+    const own = this.#own(peer);
+    if (own.source < 0) return { received: 0, accepted: 0, best: 0, advertised: 0 };
+    const at = own.source * 2 + this.locRib(family).familyIndex;
+    const { received, accepted, best } = this.sources;
+    return {
+      received: received[at]!,
+      accepted: accepted[at]!,
+      best: best[at]!,
+      advertised: own.ribOut.get(family)?.countFor(own.source) ?? 0,
+    };
   }
 
   /** Paths of the Loc-RIB in order of prefix, the best of each prefix first. May be consumed slowly: it follows the table. */
   routes(query: RouteQuery): IterableIterator<PathView> {
-    return todo();
+    return this.#queries.routes(query);
   }
 
   /** Adj-RIB-In of a peer, in order of prefix. */
   received(peer: PeerHandle, query: RouteQuery): IterableIterator<PathView> {
-    return todo();
+    return this.#queries.received(this.#own(peer), query);
   }
 
   /** Adj-RIB-Out of a peer, in order of prefix. */
   advertised(peer: PeerHandle, query: RouteQuery): IterableIterator<PathView> {
-    return todo();
+    return this.#queries.advertised(this.#own(peer), query);
   }
+
+  // What follows is for speaker/update-in.ts and update-out.ts.
+
+  /** The tables of a family. */
+  locRib(family: FamilyName): LocRib {
+    const rib = this.#locRibs.get(family);
+    if (rib === undefined) throw new RangeError(`family ${family}`);
+    return rib;
+  }
+
+  /** Adj-RIB-In of the running session, undefined if it does not have the family. */
+  adjRibIn(peer: PeerHandle, family: FamilyName): AdjRibIn | undefined {
+    return this.#own(peer).ribIn.get(family);
+  }
+
+  /** Adj-RIB-Out that the running session belongs to, undefined if it does not have the family. */
+  adjRibOut(peer: PeerHandle, family: FamilyName): AdjRibOut | undefined {
+    return this.#own(peer).ribOut.get(family);
+  }
+
+  /** Number of the running session among the sources, -1 if it is down. */
+  sourceOf(peer: PeerHandle): number {
+    return this.#own(peer).source;
+  }
+
+  /** Paths that a session has in Adj-RIB-In of a family. */
+  receivedCount(ribIn: AdjRibIn): number {
+    return this.sources.received[ribIn.source * 2 + this.locRib(ribIn.family).familyIndex]!;
+  }
+
+  /** A DataView with the offsets of `bytes`; the last one is kept, since messages come many in one buffer. */
+  viewOf(bytes: Uint8Array): DataView {
+    if (this.#viewed !== bytes) {
+      this.#viewed = bytes;
+      this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    }
+    return this.#view;
+  }
+
+  get observer(): RibObserver {
+    return this.#observer;
+  }
+
+  get nowMs(): () => number {
+    return this.#options.nowMs;
+  }
+
+  /** Who packs what Adj-RIB-Out collects. */
+  setGroupListener(listener: GroupListener): void {
+    this.#groupListener = listener;
+  }
+
+  #own(peer: PeerHandle): RibPeer {
+    if (!(peer instanceof RibPeer)) throw new TypeError(`peer ${peer.name} is not of this RIB`);
+    return peer;
+  }
+
+  #importer(peer: RibPeer, family: FamilyName): Importer {
+    return new Importer(this.#importTables, peer.settings, family, peer.session?.device ?? '');
+  }
+
+  #sweepNextHops(changed: readonly number[]): void {
+    if (changed.length === 0) return;
+    for (const rib of this.#locRibs.values()) if (rib.prefixes.count > 0) rib.startSweep(changed);
+  }
+
+  #groupKey(peer: RibPeer, family: FamilyName): string {
+    if (peer.session === undefined) return '';
+    return exportKey(peer.settings, peer.session, family);
+  }
+
+  #join(peer: RibPeer, family: FamilyName): AdjRibOut {
+    const key = this.#groupKey(peer, family);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = this.#newGroup(key, peer, family);
+      this.#groups.set(key, group);
+    }
+    group.members.add(peer);
+    return group.out;
+  }
+
+  #newGroup(key: string, peer: RibPeer, family: FamilyName): Group {
+    const tables = this.#exportTables.get(family);
+    if (tables === undefined || peer.session === undefined) throw new RangeError(`family ${family}`);
+    const self = selfNextHop(peer.settings, peer.session, family);
+    const nextHop = self === undefined ? 0 : this.nextHops.intern(self.address, self.linkLocal, '');
+    this.nextHops.retain(nextHop);
+    const members = new Set<RibPeer>();
+    const exporter = new Exporter(tables, peer.settings, family, nextHop, () => {
+      this.#observer.noNextHopSelf?.(
+        [...members].map(({ name }) => name),
+        family,
+      );
+    });
+    const locRib = this.locRib(family);
+    const out = new AdjRibOut(family, exporter, this.sets, locRib, () => this.#groupListener?.outDirty());
+    locRib.addConsumer(out);
+    out.markAll();
+    return { key, out, nextHop, members };
+  }
+
+  #leave(peer: RibPeer, family: FamilyName, out: AdjRibOut): void {
+    for (const group of this.#groups.values()) {
+      if (group.out !== out) continue;
+      group.members.delete(peer);
+      if (group.members.size > 0) return;
+      this.#groups.delete(group.key);
+      this.locRib(family).removeConsumer(out);
+      out.exporter.close();
+      this.nextHops.release(group.nextHop);
+      this.#dismantled.push({ group, row: 1 });
+      this.#workArrived();
+      return;
+    }
+  }
+
+  #dismantleSome(): boolean {
+    const first = this.#dismantled[0];
+    if (first === undefined) return false;
+    first.row = first.group.out.dismantle(first.row, SWEEP_ROWS * 4);
+    if (first.row === 0) this.#dismantled.shift();
+    return this.#dismantled.length > 0;
+  }
+
+  /** Everything is to be exported anew: what a set becomes has changed for reasons outside the group. */
+  #reexport(): void {
+    for (const { out } of this.#groups.values()) {
+      out.exporter.forget();
+      out.markAll();
+    }
+  }
+
+  #workArrived(): void {
+    if (this.#isWorkKnown) return;
+    this.#isWorkKnown = true;
+    this.#observer.workArrived();
+  }
+}
+
+function importDiffers(a: RibPeerSettings, b: RibPeerSettings): boolean {
+  return a.importPolicy !== b.importPolicy || (a.allowOwnAs ?? 0) !== (b.allowOwnAs ?? 0) || a.localAs !== b.localAs;
 }

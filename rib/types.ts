@@ -25,8 +25,11 @@ export interface MultipathOptions {
 
 /** What the routing table of the node says about a next hop. */
 export interface NextHopResolver {
-  /** Asked once per next hop, and again after {@link Rib.nextHopChanged}. `metric` is the interior cost, 0 when connected. */
-  resolve(nextHop: IpAddress): { readonly reachable: boolean; readonly metric?: number };
+  /**
+   * Asked once per next hop, and again after `Rib.nextHopChanged`. `metric` is the interior cost, 0 when connected.
+   * @param device interface of the session the next hop was heard on, where that is its scope (link-local addresses)
+   */
+  resolve(nextHop: IpAddress, device?: string): { readonly reachable: boolean; readonly metric?: number };
 }
 
 /** Settings of the RIB that hold for all peers. */
@@ -54,6 +57,8 @@ export interface RibObserver {
   prefixLimitWarning?(peer: string, family: FamilyName, count: number, limit: number): void;
   /** A route of this group has no next hop to advertise: no own address of its family is known. Once per peer group. */
   noNextHopSelf?(peers: readonly string[], family: FamilyName): void;
+  /** An id of `Rib.nextHopSet` is no longer in use and may come back with another meaning. */
+  nextHopSetFreed?(id: number): void;
 }
 
 /** Limit on the paths a peer may have in Adj-RIB-In, per family. */
@@ -111,6 +116,8 @@ export interface RibSession {
   readonly remoteRouterId: IpAddress;
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
+  /** Interface of a session with a link-local address. */
+  readonly device?: string;
 }
 
 /** One next hop of a selected route. */
@@ -118,13 +125,15 @@ export interface SelectedNextHop {
   readonly address: IpAddress;
   /** Link-local address to send to, when the peer gave one (RFC 2545 §3). */
   readonly linkLocal?: IpAddress;
+  /** Interface of the session: the scope of the link-local address. */
+  readonly device?: string;
 }
 
 /**
  * Takes changed selections. `octets` is scratch space, valid during the call: 4 or 16 octets of the address.
  */
 export interface FibSink {
-  /** The route now has these next hops: see {@link Rib.nextHopSet}. */
+  /** The route now has these next hops: see `Rib.nextHopSet`. */
   route(family: FamilyName, octets: Uint8Array, length: number, nextHopSet: number): void;
   /** There is no BGP route any more (none, or the node's own origin is selected). */
   remove(family: FamilyName, octets: Uint8Array, length: number): void;

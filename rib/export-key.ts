@@ -1,0 +1,64 @@
+import { type FamilyName, formatIp, formatPrefix, type IpAddress } from 'bgp-ts';
+import type { Policy } from './policy/evaluate.ts';
+import type { RibPeerSettings, RibSession } from './types.ts';
+
+/** Policies that say the same share a group, also when a reload made a new object of one. */
+const policyKeys = new WeakMap<Policy, string>();
+
+/**
+ * What decides how a session's routes are exported and encoded. Sessions with the same key form an update group: they are told the
+ * same octets.
+ */
+export function exportKey(settings: RibPeerSettings, session: RibSession, family: FamilyName): string {
+  const self = selfNextHop(settings, session, family);
+  return [
+    family,
+    settings.kind,
+    settings.localAs,
+    settings.routeReflectorClient === true,
+    settings.nextHop ?? 'auto',
+    self === undefined ? '' : formatIp(self.address),
+    self?.linkLocal === undefined ? '' : formatIp(self.linkLocal),
+    settings.nextHop === 'third-party' ? (settings.sharedSubnets ?? []).map(formatPrefix).join() : '',
+    settings.exportOnlyLocal === true,
+    settings.exportMed === true,
+    session.fourOctetAs,
+    session.addPathSend.has(family),
+    session.maxOctets,
+    policyKey(settings),
+  ].join('|');
+}
+
+/** A policy that asks for the peer makes each peer a group of its own. */
+function policyKey(settings: RibPeerSettings): string {
+  const policy = settings.exportPolicy;
+  let key = policyKeys.get(policy);
+  if (key === undefined) {
+    key = JSON.stringify(policy.spec);
+    policyKeys.set(policy, key);
+  }
+  if (!/"type":"(peer|peer-as)"/.test(key)) return key;
+  return `${key}|${settings.name}|${settings.remoteAs}`;
+}
+
+/** The addresses that a group names as its own next hop. */
+export function selfNextHop(
+  settings: RibPeerSettings,
+  session: Pick<RibSession, 'localAddress'>,
+  family: FamilyName,
+): { readonly address: IpAddress; readonly linkLocal?: IpAddress } | undefined {
+  const { nextHopSelf = {} } = settings;
+  const version = family === 'ipv4-unicast' ? 4 : 6;
+  const local = session.localAddress.version === version ? session.localAddress : undefined;
+  const address = (version === 4 ? nextHopSelf.ipv4 : nextHopSelf.ipv6) ?? local;
+  if (version === 4) return address === undefined ? undefined : { address };
+  const { linkLocal } = nextHopSelf;
+  if (address !== undefined) return linkLocal === undefined ? { address } : { address, linkLocal };
+  if (linkLocal !== undefined) return { address: linkLocal };
+  // Nothing better is known: the IPv4 address of the session in its IPv6 form, as other speakers do.
+  const octets = new Uint8Array(16);
+  octets[10] = 0xff;
+  octets[11] = 0xff;
+  octets.set(session.localAddress.octets, 12);
+  return { address: { version: 6, octets } };
+}

@@ -1,0 +1,273 @@
+import { type FamilyName, ipv4ToUint32, type PathAttributes, type Prefix, prefixContains } from 'bgp-ts';
+import { SetFlag } from './attribute-scan.ts';
+import { type AttributeSets, FACT_WORDS, Fact, hashOctets } from './attribute-sets.ts';
+import { nextCapacity } from './columns.ts';
+import { emptyRewrite, rewriteAttributes } from './export-rewrite.ts';
+import { acceptsAll, policyPeer, rejectsAll } from './import.ts';
+import type { NextHops } from './next-hop.ts';
+import { evaluate, type Policy, policyNeedsPrefix, type Verdict } from './policy/evaluate.ts';
+import type { PolicyPeer, PolicyRoute, RouteSource } from './policy/policy.ts';
+import type { SetValues } from './set-values.ts';
+import { LOCAL_SOURCE, SourceKind, type Sources } from './sources.ts';
+import type { RibPeerSettings } from './types.ts';
+
+/** What an exporter works with. */
+export interface ExportTables {
+  readonly sets: AttributeSets;
+  readonly values: SetValues;
+  readonly nextHops: NextHops;
+  readonly sources: Sources;
+  /** As a signed 32-bit number. */
+  readonly clusterId: number;
+  /** Label of a local path, for policy. */
+  readonly sourceLabel: (row: number) => RouteSource;
+}
+
+/** Two words a set: what it becomes (0 not known yet, -1 nothing, else the exported set), and for which class of source. */
+const CACHE_WORDS = 2;
+const NOTHING = -1;
+/** Classes of source: 0 to 2 are kinds, then come the labels of local origin, from here on single sources. */
+const FIRST_LABEL_CLASS = 4;
+const FIRST_SOURCE_CLASS = 8;
+const labels: readonly RouteSource[] = ['network', 'pod-block', 'service', 'bgp'];
+
+/**
+ * From a set of the Loc-RIB to what a group of peers is told: export rules of eBGP and iBGP, reflection, export policy, next hop. The answer
+ * is cached per set, with the class of source it holds for: the kind of session it came by, or the very source where it matters
+ * (reflection writes its router id, a policy may ask who it was).
+ */
+export class Exporter {
+  readonly #tables: ExportTables;
+  readonly #settings: RibPeerSettings;
+  readonly #family: FamilyName;
+  readonly #self: number;
+  readonly #peer: PolicyPeer;
+  readonly #policy: Policy | undefined;
+  readonly #rejects: boolean;
+  readonly #needsPrefix: boolean;
+  readonly #rewrite = emptyRewrite();
+  readonly #out: Uint8Array;
+  readonly #outView: DataView;
+  #cache: Int32Array;
+  #decodedSet: number;
+  #decoded: PathAttributes;
+  #lacksNextHop: boolean;
+  readonly #onLack: () => void;
+
+  /**
+   * @param self id of the own next hop (counted by the caller), 0 if there is none
+   * @param onLack called once when a route cannot be sent for want of it
+   */
+  constructor(tables: ExportTables, settings: RibPeerSettings, family: FamilyName, self: number, onLack: () => void) {
+    this.#tables = tables;
+    this.#settings = settings;
+    this.#family = family;
+    this.#self = self;
+    this.#peer = policyPeer(settings);
+    const policy = settings.exportPolicy;
+    this.#rejects = rejectsAll(policy);
+    this.#policy = this.#rejects || acceptsAll(policy) ? undefined : policy;
+    this.#needsPrefix = this.#policy !== undefined && policyNeedsPrefix(this.#policy);
+    this.#out = new Uint8Array(70_000);
+    this.#outView = new DataView(this.#out.buffer);
+    this.#cache = new Int32Array(64 * CACHE_WORDS);
+    this.#decodedSet = 0;
+    this.#decoded = {};
+    this.#lacksNextHop = false;
+    this.#onLack = onLack;
+    tables.sets.listen(this);
+  }
+
+  /** Forgets everything; the exporter must not be used any more. */
+  close(): void {
+    this.#tables.sets.unlisten(this);
+    this.forget();
+  }
+
+  /** Forgets what sets became. */
+  forget(): void {
+    const { sets } = this.#tables;
+    for (let at = 0; at < this.#cache.length; at += CACHE_WORDS) {
+      const exported = this.#cache[at]!;
+      if (exported > 0) sets.release(exported);
+    }
+    this.#cache = new Int32Array(64 * CACHE_WORDS);
+  }
+
+  /** A set is gone: so is what it became. */
+  setFreed(id: number): void {
+    if (id === this.#decodedSet) this.#decodedSet = 0;
+    const at = id * CACHE_WORDS;
+    if (at >= this.#cache.length) return;
+    const exported = this.#cache[at]!;
+    this.#cache[at] = 0;
+    if (exported > 0) this.#tables.sets.release(exported);
+  }
+
+  /**
+   * What a path is told as: the exported set, or 0 if it is not told. The set stays valid while the one that went in does and no other
+   * source asks for it: count it before the next call.
+   * @param prefixOf asked for the prefix of the row only if policy wants it
+   */
+  exported(set: number, source: number, row: number, prefixOf: (row: number) => Prefix): number {
+    const classOfSource = this.#classOf(source, row);
+    if (classOfSource < 0) return 0;
+    if (this.#needsPrefix) return this.#compute(set, source, row, prefixOf(row));
+    const at = set * CACHE_WORDS;
+    if (at >= this.#cache.length) {
+      const grown = new Int32Array(nextCapacity(this.#cache.length / CACHE_WORDS, set + 1) * CACHE_WORDS);
+      grown.set(this.#cache);
+      this.#cache = grown;
+    }
+    const known = this.#cache[at]!;
+    if (known !== 0 && this.#cache[at + 1] === classOfSource) return known === NOTHING ? 0 : known;
+    const exported = this.#compute(set, source, row, undefined);
+    if (exported !== 0) this.#tables.sets.retain(exported);
+    if (known > 0) this.#tables.sets.release(known);
+    this.#cache[at] = exported === 0 ? NOTHING : exported;
+    this.#cache[at + 1] = classOfSource;
+    return exported;
+  }
+
+  /** Name of the policy term that lets a path through, for people. */
+  term(set: number, source: number, row: number, prefix: Prefix): string {
+    return this.#ask(this.#settings.exportPolicy, set, source, row, prefix).term;
+  }
+
+  /** -1: paths of this source are not for this group at all. */
+  #classOf(source: number, row: number): number {
+    const { sources, sourceLabel } = this.#tables;
+    const { kind, routeReflectorClient, exportOnlyLocal } = this.#settings;
+    if (this.#rejects) return -1;
+    const sourceKind = sources.kind[source]!;
+    if (source !== LOCAL_SOURCE) {
+      if (exportOnlyLocal === true) return -1;
+      if (kind === 'ibgp' && sourceKind === SourceKind.Ibgp) {
+        // RFC 4271 §9.2: not from iBGP to iBGP, but a route reflector does, if either side is a client (RFC 4456 §6).
+        if (sources.client[source] === 0 && routeReflectorClient !== true) return -1;
+        return FIRST_SOURCE_CLASS + source;
+      }
+    }
+    if (this.#policy === undefined) return sourceKind;
+    if (source === LOCAL_SOURCE) return FIRST_LABEL_CLASS + labels.indexOf(sourceLabel(row));
+    return FIRST_SOURCE_CLASS + source;
+  }
+
+  #compute(set: number, source: number, row: number, prefix: Prefix | undefined): number {
+    const { sets, values } = this.#tables;
+    const { kind } = this.#settings;
+    const flags = sets.facts[set * FACT_WORDS + Fact.Flags]!;
+    if ((flags & SetFlag.NoAdvertise) !== 0) return 0;
+    if (kind === 'ebgp' && (flags & (SetFlag.NoExport | SetFlag.NoExportSubconfed)) !== 0) return 0;
+    if (this.#policy === undefined) return this.#finish(set, source, undefined, false);
+    const verdict = this.#ask(this.#policy, set, source, row, prefix);
+    if (!verdict.accept) return 0;
+    const before = this.#attributesOf(set);
+    if (verdict.attributes === before) return this.#finish(set, source, verdict, false);
+    const changed = values.intern(verdict.attributes, this.#family, 0, '');
+    sets.retain(changed);
+    const changedFlags = sets.facts[changed * FACT_WORDS + Fact.Flags]!;
+    let exported = 0;
+    const isBarred =
+      (changedFlags & SetFlag.NoAdvertise) !== 0 ||
+      (kind === 'ebgp' && (changedFlags & (SetFlag.NoExport | SetFlag.NoExportSubconfed)) !== 0);
+    if (!isBarred) {
+      const hasOwnMed = verdict.attributes.med !== undefined && verdict.attributes.med !== before.med;
+      exported = this.#finish(changed, source, verdict, hasOwnMed);
+      if (exported !== 0) sets.retain(exported);
+    }
+    sets.release(changed);
+    // Held a moment longer only so that the two could be the same; the caller counts it.
+    if (exported !== 0) this.#uncount(exported);
+    return exported;
+  }
+
+  /** Takes back one count without letting the set go. */
+  #uncount(id: number): void {
+    this.#tables.sets.retain(id, -1);
+  }
+
+  #finish(set: number, source: number, verdict: Verdict | undefined, hasOwnMed: boolean): number {
+    const { sets, nextHops, sources, clusterId } = this.#tables;
+    const { kind, localAs, exportMed } = this.#settings;
+    const nextHop = this.#nextHop(set, verdict);
+    if (nextHop === 0) {
+      if (!this.#lacksNextHop) this.#onLack();
+      this.#lacksNextHop = true;
+      return 0;
+    }
+    const isEbgp = kind === 'ebgp';
+    const r = this.#rewrite;
+    r.prependAs = isEbgp ? localAs | 0 : 0;
+    r.nextHop4 = 0;
+    if (this.#family === 'ipv4-unicast') {
+      const address = nextHops.get(nextHop)?.address;
+      if (address === undefined || address.version !== 4) return 0;
+      r.nextHop4 = ipv4ToUint32(address) | 0;
+    }
+    r.localPref = sets.facts[set * FACT_WORDS + Fact.LocalPref]!;
+    // A learned MED stays within this AS (RFC 4271 §5.1.4).
+    r.keepMed = !isEbgp || source === LOCAL_SOURCE || exportMed === true || hasOwnMed;
+    r.isReflected = !isEbgp && sources.kind[source] === SourceKind.Ibgp;
+    r.originatorId = sources.routerId[source]!;
+    r.clusterId = clusterId;
+    r.leavesAs = isEbgp;
+    const start = sets.offsetOf(set);
+    const length = rewriteAttributes(sets.bytes, start, start + sets.lengthOf(set), r, this.#out);
+    if (length > 65_000) return 0;
+    const hash = hashOctets(this.#outView, 0, length);
+    return sets.intern(this.#out, this.#outView, 0, length, hash, nextHop, 0);
+  }
+
+  /** Id of the next hop to tell; 0: there is none. */
+  #nextHop(set: number, verdict: Verdict | undefined): number {
+    const { sets, nextHops } = this.#tables;
+    const { kind, nextHop: mode = 'auto', sharedSubnets = [] } = this.#settings;
+    const present = sets.nextHopOf(set);
+    if (present === 0) return this.#self;
+    const wanted = verdict?.nextHop ?? (mode === 'auto' || mode === 'third-party' ? undefined : mode);
+    if (wanted === 'self') return this.#self;
+    if (wanted === undefined && kind === 'ebgp') {
+      const address = nextHops.get(present)?.address;
+      const isShared =
+        mode === 'third-party' &&
+        address !== undefined &&
+        sharedSubnets.some((subnet) => prefixContains(subnet, address));
+      if (!isShared) return this.#self;
+    }
+    return this.#withoutLinkLocal(present);
+  }
+
+  /** A link-local next hop means nothing on another link (RFC 2545 §3): only the global one is passed on. */
+  #withoutLinkLocal(id: number): number {
+    const { nextHops } = this.#tables;
+    const value = nextHops.get(id);
+    if (value === undefined) return 0;
+    if (value.address.version === 4) return id;
+    const isLinkLocal = value.address.octets[0] === 0xfe && (value.address.octets[1]! & 0xc0) === 0x80;
+    if (isLinkLocal) return this.#self;
+    return value.linkLocal === undefined ? id : nextHops.intern(value.address, undefined, '');
+  }
+
+  #ask(policy: Policy, set: number, source: number, row: number, prefix: Prefix | undefined): Verdict {
+    const { sources, sourceLabel } = this.#tables;
+    const settings = sources.ownerOf(source)?.settings;
+    const route: PolicyRoute = {
+      family: this.#family,
+      prefix,
+      attributes: this.#attributesOf(set),
+      source: source === LOCAL_SOURCE ? sourceLabel(row) : 'bgp',
+      peer: this.#peer,
+      learnedFrom: settings === undefined ? undefined : policyPeer(settings),
+    };
+    return evaluate(policy, route);
+  }
+
+  #attributesOf(set: number): PathAttributes {
+    if (this.#decodedSet !== set) {
+      this.#decoded = this.#tables.values.decode(set);
+      this.#decodedSet = set;
+    }
+    return this.#decoded;
+  }
+}

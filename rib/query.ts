@@ -1,0 +1,226 @@
+import { type FamilyName, ipBits, type PathAttributes, prefixContains } from 'bgp-ts';
+import type { AttributeSets } from './attribute-sets.ts';
+import { emptyCandidate, ruleName } from './decision.ts';
+import type { LocRib } from './loc-rib.ts';
+import type { Originated } from './originate.ts';
+import { PATH_WORDS, PathFlag } from './path-table.ts';
+import { RowFlag } from './prefix-table.ts';
+import type { RibPeer } from './rib-peer.ts';
+import type { SetValues } from './set-values.ts';
+import { LOCAL_SOURCE, type Sources } from './sources.ts';
+import type { InvalidReason, PathView, RouteQuery } from './types.ts';
+
+/** What queries read. */
+export interface QueryTables {
+  readonly locRibs: ReadonlyMap<FamilyName, LocRib>;
+  readonly sets: AttributeSets;
+  readonly values: SetValues;
+  readonly sources: Sources;
+  readonly originated: Originated;
+  readonly maxPaths: number;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+const storedReasons: readonly (InvalidReason | undefined)[] = [
+  undefined,
+  'import-policy',
+  'as-loop',
+  'originator-loop',
+  'cluster-loop',
+];
+const lookedUpReasons: readonly InvalidReason[] = ['next-hop-unreachable', 'next-hop-own', 'session-down'];
+
+/** Read-only views of the tables for people and programs: decoded, explained, in order of prefix. Nothing here is on a hot path. */
+export class Queries {
+  readonly #tables: QueryTables;
+  readonly #a = emptyCandidate();
+  readonly #b = emptyCandidate();
+
+  constructor(tables: QueryTables) {
+    this.#tables = tables;
+  }
+
+  /** See `Rib.routes`. */
+  *routes(query: RouteQuery): IterableIterator<PathView> {
+    for (const locRib of this.#familiesOf(query)) {
+      for (const row of rowsOf(locRib, query, (candidate) => locRib.headOf(candidate) !== 0)) {
+        yield* this.#pathsOf(locRib, row, query.bestOnly === true);
+      }
+    }
+  }
+
+  /** See `Rib.received`. */
+  *received(peer: RibPeer, query: RouteQuery): IterableIterator<PathView> {
+    for (const locRib of this.#familiesOf(query)) {
+      if (peer.source < 0) return;
+      const isTheirs = (row: number) => pathOfSource(locRib, row, peer.source) !== 0;
+      for (const row of rowsOf(locRib, query, isTheirs)) {
+        const { paths } = locRib;
+        for (let path = locRib.headOf(row); path !== 0; path = paths.words[path * PATH_WORDS + 2] ?? 0) {
+          if (paths.sourceOf(path) !== peer.source) continue;
+          const view = this.#view(locRib, row, path);
+          const { attributes, beforePolicy, ...rest } = view;
+          yield beforePolicy === undefined
+            ? { ...rest, attributes }
+            : { ...rest, attributes: beforePolicy, afterPolicy: attributes };
+        }
+      }
+    }
+  }
+
+  /** See `Rib.advertised`. */
+  *advertised(peer: RibPeer, query: RouteQuery): IterableIterator<PathView> {
+    const { values, sources } = this.#tables;
+    for (const locRib of this.#familiesOf(query)) {
+      const out = peer.ribOut.get(locRib.family);
+      if (out === undefined) continue;
+      const isTold = (row: number) => out.toldOf(row) !== 0 && out.sourceOf(row) !== peer.source;
+      for (const row of rowsOf(locRib, query, isTold)) {
+        const prefix = locRib.prefixes.prefixOf(row);
+        const source = out.sourceOf(row);
+        const owner = sources.ownerOf(source)?.settings;
+        const best = locRib.bestOf(row);
+        const set = best === 0 ? 0 : locRib.paths.effectiveSet(best);
+        yield {
+          family: locRib.family,
+          prefix,
+          source: source === LOCAL_SOURCE ? (this.#tables.originated.sourceOf(prefix) ?? 'network') : 'bgp',
+          ...(owner === undefined ? {} : { peer: { name: owner.name, address: owner.address, kind: owner.kind } }),
+          valid: true,
+          best: true,
+          multipath: false,
+          attributes: values.decode(out.toldOf(row)),
+          ...(set === 0 ? {} : { policyTerm: out.exporter.term(set, source, row, prefix) }),
+        };
+      }
+    }
+  }
+
+  #familiesOf(query: RouteQuery): LocRib[] {
+    const version = query.prefix?.address.version ?? query.address?.version;
+    const family = version === undefined ? query.family : version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
+    return [...this.#tables.locRibs.values()].filter((rib) => family === undefined || rib.family === family);
+  }
+
+  /** The paths of a row, the best first, then as the decision process ranks them, those that cannot be used last. */
+  *#pathsOf(locRib: LocRib, row: number, bestOnly: boolean): IterableIterator<PathView> {
+    const { paths, decision } = locRib;
+    const best = locRib.bestOf(row);
+    if (bestOnly) {
+      if (best !== 0) yield this.#view(locRib, row, best);
+      return;
+    }
+    const usable: number[] = [];
+    const others: number[] = [];
+    for (let path = locRib.headOf(row); path !== 0; path = paths.words[path * PATH_WORDS + 2] ?? 0) {
+      if (path !== best) (locRib.obstacleOf(path) === 0 ? usable : others).push(path);
+    }
+    usable.sort((a, b) => decision.compare(b, a));
+    const views = [...(best === 0 ? [] : [best]), ...usable, ...others].map((path) => this.#view(locRib, row, path));
+    yield* views;
+  }
+
+  #view(locRib: LocRib, row: number, path: number): PathView {
+    const { values, sources, originated } = this.#tables;
+    const { paths, prefixes } = locRib;
+    const prefix = prefixes.prefixOf(row);
+    const source = paths.sourceOf(path);
+    const owner = sources.ownerOf(source);
+    const set = paths.words[path * PATH_WORDS] ?? 0;
+    const effective = paths.effectiveSet(path);
+    const obstacle = locRib.obstacleOf(path);
+    const best = locRib.bestOf(row);
+    const attributes: PathAttributes = values.decode(effective);
+    const view: Mutable<PathView> = {
+      family: locRib.family,
+      prefix,
+      source: source === LOCAL_SOURCE ? (originated.sourceOf(prefix) ?? 'network') : 'bgp',
+      valid: obstacle === 0,
+      best: path === best,
+      multipath: ((paths.words[path * PATH_WORDS + 1] ?? 0) & PathFlag.Multipath) !== 0,
+      attributes,
+    };
+    const id = paths.ids === undefined ? 0 : (paths.ids[path] ?? 0);
+    if (id !== 0) view.pathId = id >>> 0;
+    if (obstacle !== 0) view.invalidReason = reasonOf(obstacle);
+    if (effective !== set) view.beforePolicy = values.decode(set);
+    if (owner !== undefined) {
+      const { name, address, kind } = owner.settings;
+      view.peer = { name, address, kind };
+    }
+    const importer = owner === undefined ? undefined : importerOf(owner, locRib.family);
+    if (importer !== undefined && (obstacle <= 0 || obstacle === 1)) view.policyTerm = importer.term(set, prefix);
+    const rule = obstacle === 0 ? this.#ruleOf(locRib, row, path) : 0;
+    if (rule !== 0) view.rule = ruleName(rule);
+    return view;
+  }
+
+  /** The rule that ranked a path: the best one over the next one, another one below the best; 0 if it is the only one. */
+  #ruleOf(locRib: LocRib, row: number, path: number): number {
+    const { decision } = locRib;
+    const best = locRib.bestOf(row);
+    locRib.collect(row);
+    const all = Array.from(decision.candidates.subarray(0, decision.count));
+    if (all.length < 2 || best === 0) return 0;
+    if (path !== best) return this.#ruleAgainst(locRib, best, path, all);
+    // Who would be next?
+    decision.begin(best);
+    for (const other of all) if (other !== best) decision.add(other);
+    return this.#ruleAgainst(locRib, best, decision.choose(), all);
+  }
+
+  #ruleAgainst(locRib: LocRib, best: number, loser: number, all: readonly number[]): number {
+    const { decision } = locRib;
+    const direct = decision.compare(best, loser);
+    if (direct > 0) return direct;
+    // It would have beaten the best one, but fell to another path of its own neighbouring AS first.
+    decision.load(loser, this.#a);
+    for (const other of all) {
+      decision.load(other, this.#b);
+      if (other === loser || this.#b.neighbourAs !== this.#a.neighbourAs) continue;
+      const result = decision.compare(other, loser);
+      if (result > 0) return result;
+    }
+    return 0;
+  }
+}
+
+function reasonOf(obstacle: number): InvalidReason {
+  const reason = obstacle > 0 ? storedReasons[obstacle] : lookedUpReasons[-obstacle - 1];
+  return reason ?? 'import-policy';
+}
+
+function importerOf(owner: object, family: FamilyName) {
+  return 'ribIn' in owner ? (owner as RibPeer).ribIn.get(family)?.importer : undefined;
+}
+
+function pathOfSource(locRib: LocRib, row: number, source: number): number {
+  const { paths } = locRib;
+  for (let path = locRib.headOf(row); path !== 0; path = paths.words[path * PATH_WORDS + 2] ?? 0) {
+    if (paths.sourceOf(path) === source) return path;
+  }
+  return 0;
+}
+
+/** Rows a query asks for, in order of prefix. */
+function* rowsOf(locRib: LocRib, query: RouteQuery, wanted: (row: number) => boolean): IterableIterator<number> {
+  const { prefixes } = locRib;
+  const { prefix, address } = query;
+  if (address !== undefined) {
+    const row = prefixes.longestMatch(address.octets, ipBits(address.version), wanted);
+    if (row !== 0) yield row;
+    return;
+  }
+  if (prefix !== undefined && query.longer !== true) {
+    const row = prefixes.find(prefix);
+    if (row !== 0 && wanted(row)) yield row;
+    return;
+  }
+  for (const row of prefixes.sortedRows()) {
+    const meta = prefixes.rows[row * prefixes.stride + prefixes.keyWords] ?? RowFlag.Free;
+    if ((meta & RowFlag.Free) !== 0 || !wanted(row)) continue;
+    if (prefix !== undefined && !prefixContains(prefix, prefixes.prefixOf(row))) continue;
+    yield row;
+  }
+}

@@ -1,0 +1,31 @@
+import type { FamilyName } from 'bgp-ts';
+import type { AdjRibIn } from './adj-rib-in.ts';
+import type { AdjRibOut } from './adj-rib-out.ts';
+import type { SourceOwner } from './sources.ts';
+import type { RibPeerSettings, RibSession } from './types.ts';
+
+/** A peer inside the RIB: opaque outside `rib/` and `speaker/update-*.ts` but for its name and settings. */
+export interface PeerHandle {
+  readonly name: string;
+  readonly settings: RibPeerSettings;
+}
+
+/** A peer and, while its session is up, what belongs to that. */
+export class RibPeer implements PeerHandle, SourceOwner {
+  readonly name: string;
+  settings: RibPeerSettings;
+  session: RibSession | undefined;
+  /** Number of this session in `Sources`; -1 while the session is down. */
+  source: number;
+  readonly ribIn: Map<FamilyName, AdjRibIn>;
+  readonly ribOut: Map<FamilyName, AdjRibOut>;
+
+  constructor(settings: RibPeerSettings) {
+    this.name = settings.name;
+    this.settings = settings;
+    this.session = undefined;
+    this.source = -1;
+    this.ribIn = new Map();
+    this.ribOut = new Map();
+  }
+}

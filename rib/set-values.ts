@@ -1,0 +1,60 @@
+import { decodeAttributes, encodeAttributes, type FamilyName, type PathAttributes, type SessionContext } from 'bgp-ts';
+import type { AttributeScanner } from './attribute-scan.ts';
+import type { AttributeSets } from './attribute-sets.ts';
+import type { NextHops } from './next-hop.ts';
+
+/** How canonical octets are to be read: four-octet AS numbers, everything an iBGP session may carry. */
+export const canonicalContext: SessionContext = {
+  fourOctetAs: true,
+  addPathReceive: new Set(),
+  addPathSend: new Set(),
+  kind: 'ibgp',
+};
+
+/** Attribute sets as values and back: for policy, local origin and people, never once per route. */
+export class SetValues {
+  readonly #sets: AttributeSets;
+  readonly #nextHops: NextHops;
+  readonly #scanner: AttributeScanner;
+
+  constructor(sets: AttributeSets, nextHops: NextHops, scanner: AttributeScanner) {
+    this.#sets = sets;
+    this.#nextHops = nextHops;
+    this.#scanner = scanner;
+  }
+
+  /** The attributes of a set, with its next hop in place for either family. */
+  decode(id: number): PathAttributes {
+    const sets = this.#sets;
+    const offset = sets.offsetOf(id);
+    const { attributes } = decodeAttributes(sets.bytes, offset, offset + sets.lengthOf(id), canonicalContext);
+    const nextHop = this.#nextHops.get(sets.nextHopOf(id));
+    if (nextHop === undefined) return attributes;
+    return {
+      ...attributes,
+      nextHop: nextHop.address,
+      ...(nextHop.linkLocal === undefined ? {} : { linkLocalNextHop: nextHop.linkLocal }),
+    };
+  }
+
+  /**
+   * The set with these attributes, not yet counted. Without a next hop, or with that of the other family, it is the node's own.
+   * @param device scope of a link-local next hop, '' if there is none
+   * @throws RangeError for values that cannot be encoded
+   */
+  intern(attributes: PathAttributes, family: FamilyName, weight: number, device: string): number {
+    const isV4 = family === 'ipv4-unicast';
+    const version = isV4 ? 4 : 6;
+    const { nextHop, linkLocalNextHop, ...others } = attributes;
+    const hasNextHop = nextHop !== undefined && nextHop.version === version;
+    const octets = encodeAttributes(isV4 && hasNextHop ? { ...others, nextHop } : others, canonicalContext, {
+      omitNextHop: !isV4,
+    });
+    const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+    if (!this.#scanner.scan(octets, view, 0, octets.length, 'trusted', isV4)) {
+      throw new RangeError('attributes that cannot be represented');
+    }
+    const id = hasNextHop ? this.#nextHops.intern(nextHop, linkLocalNextHop, device) : 0;
+    return this.#sets.internScanned(this.#scanner, id, weight, 0);
+  }
+}
