@@ -112,7 +112,7 @@ export const capabilitySchema = z
   .object({
     code: z.int().min(0).max(255),
     name: text.describe('registry name in lower case, such as `multiprotocol` or `four-octet-as`; `unknown` otherwise'),
-    detail: text.optional().describe('value in words, such as `ipv4-unicast` or `AS 65000`; hexadecimal where unknown'),
+    detail: text.optional().describe('value in words, such as `ipv4-unicast` or `65000`; hexadecimal where unknown'),
   })
   .register(apiSchemas, { id: 'Capability' });
 export type ApiCapability = z.infer<typeof capabilitySchema>;
