@@ -10,8 +10,8 @@ import {
   MessageType,
   type NetlinkMessage,
   type NetlinkRequest,
-  type NetlinkWriter,
 } from './message.ts';
+import type { NetlinkWriter } from './writer.ts';
 
 const IFADDRMSG_OCTETS = 8;
 const AF_INET = 2;

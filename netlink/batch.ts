@@ -5,7 +5,8 @@
  */
 
 import { type NetlinkProblem, refusal } from './errors.ts';
-import { MessageFlag, type NetlinkReply, type NetlinkRequest, NetlinkWriter } from './message.ts';
+import { MessageFlag, type NetlinkReply, type NetlinkRequest } from './message.ts';
+import { NetlinkWriter } from './writer.ts';
 
 /** One request of a batch was refused. */
 export interface BatchError {

@@ -9,8 +9,8 @@ import {
   MessageType,
   type NetlinkMessage,
   type NetlinkRequest,
-  type NetlinkWriter,
 } from './message.ts';
+import type { NetlinkWriter } from './writer.ts';
 
 const IFINFOMSG_OCTETS = 16;
 const Ifla = {

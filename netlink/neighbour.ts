@@ -9,8 +9,8 @@ import {
   MessageType,
   type NetlinkMessage,
   type NetlinkRequest,
-  type NetlinkWriter,
 } from './message.ts';
+import type { NetlinkWriter } from './writer.ts';
 
 const NDMSG_OCTETS = 12;
 const AF_INET = 2;

@@ -10,9 +10,9 @@ import {
   MessageType,
   type NetlinkMessage,
   type NetlinkRequest,
-  type NetlinkWriter,
 } from './message.ts';
 import { type AddMode, addFlags, NextHopFlag } from './route.ts';
+import type { NetlinkWriter } from './writer.ts';
 
 const NHMSG_OCTETS = 8;
 const AF_INET = 2;

@@ -41,8 +41,8 @@ import {
   type NetlinkMessage,
   type NetlinkReply,
   type NetlinkRequest,
-  NetlinkWriter,
 } from './message.ts';
+import { NetlinkWriter } from './writer.ts';
 
 /** Multicast groups of rtnetlink (`RTNLGRP_*`). */
 export const NetlinkGroup = {

@@ -2,16 +2,11 @@ import { endianness } from 'node:os';
 import { describe, expect, test } from 'vitest';
 import { addAddress, decodeAddress, deleteAddress } from '../../../netlink/address.ts';
 import { addLink, addVeth, decodeLink, deleteLink, setLink } from '../../../netlink/link.ts';
-import {
-  AttributeReader,
-  encodeRequest,
-  MessageFlag,
-  MessageType,
-  type NetlinkRequest,
-} from '../../../netlink/message.ts';
+import { AttributeReader, MessageFlag, MessageType, type NetlinkRequest } from '../../../netlink/message.ts';
 import { addNeighbour, decodeNeighbour, deleteNeighbour } from '../../../netlink/neighbour.ts';
 import { addNextHop, decodeNextHop, deleteNextHop } from '../../../netlink/nexthop.ts';
 import { addRoute, decodeRoute, deleteRoute, type Route, RouteType } from '../../../netlink/route.ts';
+import { encodeRequest } from '../../../netlink/writer.ts';
 import { decodeAll, firstMessage, hexOctets } from '../../support/netlink-octets.ts';
 import captured from '../../vectors/netlink/iproute2.json' with { type: 'json' };
 

@@ -6,18 +6,17 @@ import {
   AttributeReader,
   decodeDone,
   decodeReply,
-  encodeRequest,
   hostIsLittle,
   MalformedNetlink,
   MessageFlag,
   MessageReader,
   MessageType,
   type NetlinkMessage,
-  NetlinkWriter,
 } from '../../../netlink/message.ts';
 import { addNeighbour, decodeNeighbour, type Neighbour } from '../../../netlink/neighbour.ts';
 import { addNextHop, decodeNextHop, type NextHop } from '../../../netlink/nexthop.ts';
 import { addRoute, decodeRoute, type Route, type RouteNextHop } from '../../../netlink/route.ts';
+import { encodeRequest, NetlinkWriter } from '../../../netlink/writer.ts';
 import { firstMessage, hexOctets } from '../../support/netlink-octets.ts';
 
 const decoders: Record<string, (message: NetlinkMessage) => unknown> = {
