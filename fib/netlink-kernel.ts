@@ -1,5 +1,6 @@
 import { Worker } from 'node:worker_threads';
-import { systemClock } from '../lib/clock.ts';
+import { type Clock, systemClock, type TimerHandle } from '../lib/clock.ts';
+import { type Logger, silentLogger } from '../lib/log.ts';
 import {
   type BatchResult,
   type KernelAddress,
@@ -25,6 +26,10 @@ export interface NetlinkKernelOptions {
    * the tables are read again.
    */
   readonly watchBufferOctets?: number;
+  /** Receive buffer for the kernel's verdicts, octets (default 16 MiB). When it is full, verdicts are lost and the tables are read again. */
+  readonly writeBufferOctets?: number;
+  readonly log?: Logger;
+  readonly clock?: Clock;
 }
 
 /** What an answer of the worker settles. */
@@ -37,29 +42,44 @@ interface Pending {
 /** What the worker numbers, in the numbers of `targets`; listings and notifications are numbered apart. */
 type Renumbering = number[];
 
+const MIB = 1024 * 1024;
+
 /** How long the worker gets to end by itself. */
 const CLOSE_MS = 5000;
 
-/** `KernelRoutes` over rtnetlink, in a worker thread that runs `netlink-worker.ts`. Needs CAP_NET_ADMIN for anything but reading. */
+/** How long after the end of a worker that nobody asked to end the next one is started. */
+const RESTART_MS = 1000;
+
+/**
+ * `KernelRoutes` over rtnetlink, in a worker thread that runs `netlink-worker.ts`. Needs CAP_NET_ADMIN for anything but reading. Should the
+ * thread die, what waits for it is rejected, and another one is started; its watchers are then told of an overflow, so that they read again.
+ */
 export class NetlinkKernel implements KernelRoutes {
   readonly targets = new TargetTable();
-  readonly #worker: Worker;
+  readonly #workerData: WorkerOptions;
+  readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
   readonly #watchers = new Set<KernelWatcher>();
-  readonly #ended: Promise<void>;
+  #worker: Worker;
+  /** Resolves when the worker's thread is gone. */
+  #gone: Promise<void>;
   #renumberWatched: Renumbering = [];
   #renumberListed = new Map<number, Renumbering>();
   #toldEnd = FIRST_SET;
   #lastId = 0;
+  #isReady = false;
+  /** Why nothing can be asked now. */
   #failure: KernelErrorDetail | undefined;
+  #restart: TimerHandle | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(worker: Worker) {
-    this.#worker = worker;
-    this.#ended = new Promise((resolve) => worker.once('exit', () => resolve()));
-    worker.on('message', (message: FromWorker) => this.#received(message));
-    worker.on('error', (error) => this.#failed({ code: 'worker', reason: error.stack ?? error.message }));
-    worker.on('exit', (code) => this.#failed({ code: 'worker', reason: `exit code ${code}` }));
+  private constructor(options: NetlinkKernelOptions) {
+    const { netnsPath, watchBufferOctets = 64 * MIB, writeBufferOctets = 16 * MIB } = options;
+    this.#workerData = { watchBufferOctets, writeBufferOctets, ...(netnsPath === undefined ? {} : { netnsPath }) };
+    this.#log = options.log ?? silentLogger;
+    this.#clock = options.clock ?? systemClock;
+    [this.#worker, this.#gone] = this.#startWorker();
   }
 
   /**
@@ -67,11 +87,7 @@ export class NetlinkKernel implements KernelRoutes {
    * @throws KernelError when a socket or the namespace cannot be opened
    */
   static async open(options: NetlinkKernelOptions = {}): Promise<NetlinkKernel> {
-    const { netnsPath, watchBufferOctets = 64 * 1024 * 1024 } = options;
-    const workerData: WorkerOptions = { watchBufferOctets, ...(netnsPath === undefined ? {} : { netnsPath }) };
-    // No flags of the parent's: a test runner's loader has no business in this thread.
-    const worker = new Worker(new URL('./netlink-worker.ts', import.meta.url), { workerData, execArgv: [] });
-    const kernel = new NetlinkKernel(worker);
+    const kernel = new NetlinkKernel(options);
     try {
       await new Promise<FromWorker>((resolve, reject) => kernel.#pending.set(0, { resolve, reject }));
     } catch (error) {
@@ -118,11 +134,52 @@ export class NetlinkKernel implements KernelRoutes {
   }
 
   async #close(): Promise<void> {
-    const timer = systemClock.setTimer(CLOSE_MS, () => void this.#worker.terminate());
+    this.#restart?.clear();
+    const timer = this.#clock.setTimer(CLOSE_MS, () => void this.#worker.terminate());
     if (this.#failure === undefined) this.#worker.postMessage({ type: 'close' } satisfies ToWorker);
-    this.#failed({ code: 'closed' });
-    await this.#ended;
+    this.#fail({ code: 'closed' });
+    await this.#gone;
     timer.clear();
+  }
+
+  #startWorker(): [Worker, Promise<void>] {
+    // No flags of the parent's: a test runner's loader has no business in this thread.
+    const options = { workerData: this.#workerData, execArgv: [] };
+    const worker = new Worker(new URL('./netlink-worker.ts', import.meta.url), options);
+    let reason = '';
+    worker.on('message', (message: FromWorker) => this.#received(message));
+    worker.on('error', (error) => {
+      reason = error.stack ?? error.message;
+    });
+    const gone = new Promise<void>((resolve) => {
+      worker.once('exit', (code) => {
+        this.#workerEnded(reason === '' ? `exit code ${code}` : reason);
+        resolve();
+      });
+    });
+    return [worker, gone];
+  }
+
+  #workerEnded(reason: string): void {
+    if (this.#closing !== undefined) return;
+    const wasReady = this.#isReady;
+    this.#isReady = false;
+    this.#fail({ code: 'worker', reason });
+    if (!wasReady && this.#restart === undefined) return; // it never came up: `open` says so
+    this.#log.error('kernel thread ended', { reason });
+    this.#restart = this.#clock.setTimer(RESTART_MS, () => {
+      this.#toldEnd = FIRST_SET;
+      this.#renumberWatched = [];
+      [this.#worker, this.#gone] = this.#startWorker();
+    });
+  }
+
+  #workerReady(): void {
+    this.#isReady = true;
+    this.#failure = undefined;
+    const opening = this.#pending.get(0);
+    if (opening !== undefined) this.#settle(0, { type: 'ready' });
+    else for (const watcher of this.#watchers) watcher.overflow();
   }
 
   #ask(
@@ -141,7 +198,7 @@ export class NetlinkKernel implements KernelRoutes {
   #received(message: FromWorker): void {
     switch (message.type) {
       case 'ready':
-        this.#settle(0, message);
+        this.#workerReady();
         break;
       case 'records':
         this.#records(message);
@@ -156,7 +213,7 @@ export class NetlinkKernel implements KernelRoutes {
         for (const watcher of this.#watchers) watcher.overflow();
         break;
       case 'failed':
-        if (message.id === 0) this.#failed(message.detail);
+        if (message.id === 0) this.#fail(message.detail);
         else this.#settle(message.id, new KernelError(message.detail));
         break;
       default:
@@ -194,11 +251,12 @@ export class NetlinkKernel implements KernelRoutes {
     return renumbering;
   }
 
-  /** The first failure counts; all that waits fails with it. */
-  #failed(detail: KernelErrorDetail): void {
+  /** All that waits fails, and what is asked from now on. The first reason counts. */
+  #fail(detail: KernelErrorDetail): void {
     this.#failure ??= detail;
     const waiting = [...this.#pending.values()];
     this.#pending.clear();
+    this.#renumberListed.clear();
     for (const { reject } of waiting) reject(new KernelError(this.#failure));
   }
 }

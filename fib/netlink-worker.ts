@@ -123,7 +123,7 @@ class Sockets {
     const netnsFd = options.netnsPath === undefined ? -1 : openNetns(options.netnsPath);
     const inNetns = netnsFd < 0 ? {} : { netnsFd };
     try {
-      this.#write = NetlinkSocket.open(inNetns);
+      this.#write = NetlinkSocket.open({ ...inNetns, receiveBufferOctets: options.writeBufferOctets });
       this.#list = NetlinkSocket.open(inNetns);
       const { Link, Ipv4Address, Ipv4Route, Ipv6Address, Ipv6Route } = NetlinkGroup;
       const watch = new Watch(this.#write.portId);
@@ -133,7 +133,9 @@ class Sockets {
         handlers: {
           notification: (message) => watch.notification(message),
           overrun: () => watch.overrun(),
-          failed: (error) => post({ type: 'failed', id: 0, detail: detailOf(error) }),
+          failed: (error) => {
+            throw error; // ends the thread: another one starts afresh
+          },
         },
         receiveBufferOctets: options.watchBufferOctets,
       });

@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts';
 import { DeltaTable, RowFlag } from './delta.ts';
+import { Errno } from './errno.ts';
 import { type Caution, nextOperation, type Ownership } from './ownership.ts';
 import { Retry } from './retry.ts';
 import { Target, type TargetTable } from './target.ts';
@@ -79,6 +80,8 @@ export class Rows {
     if (isRight) {
       table.errnos[row] = 0;
       table.clear(row, RowFlag.Failed | RowFlag.Conflict | RowFlag.Verify);
+    } else if (table === this.v6 && this.targets.isPartOf(wanted, target)) {
+      table.mark(row, RowFlag.Shared); // more next hops than wanted: somebody joined his to our route
     }
     if (isNews && wanted === Target.None && !this.isSwept) table.mark(row, RowFlag.Orphan);
   }
@@ -92,10 +95,10 @@ export class Rows {
   }
 }
 
-/** The state of a row as people see it. */
+/** The state of a row as people see it: what was refused stays refused until it is accepted, also while it is being tried again. */
 export function stateOf(table: DeltaTable, row: number): FibRouteState {
   if (table.is(row, RowFlag.Orphan)) return 'orphan';
-  if (table.is(row, RowFlag.Failed)) return 'failed';
-  if (table.is(row, RowFlag.Conflict)) return 'conflict';
+  const errno = table.errnos[row] ?? 0;
+  if (errno !== 0) return errno === Errno.EEXIST ? 'conflict' : 'failed';
   return table.wanted[row] === table.actual[row] && !table.is(row, RowFlag.InFlight) ? 'installed' : 'pending';
 }

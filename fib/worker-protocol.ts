@@ -8,6 +8,8 @@ export interface WorkerOptions {
   readonly netnsPath?: string;
   /** Receive buffer for notifications. */
   readonly watchBufferOctets: number;
+  /** Receive buffer for the verdicts on what is written. */
+  readonly writeBufferOctets: number;
 }
 
 /** Main thread to writer thread. `targets` are the sets interned since the last message that had any, in the order of their ids. */

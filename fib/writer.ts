@@ -31,6 +31,8 @@ export class Writer {
   readonly #spareWords: Int32Array<ArrayBuffer>[] = [];
   readonly #complaints = new Set<number>();
   #inFlight = 0;
+  /** Operations in the next batch; fewer after verdicts were lost, or the same ones would be lost for ever. */
+  #limit = BATCH_OPS;
 
   constructor(kernel: KernelRoutes, rows: Rows, log: Logger, handlers: WriterHandlers) {
     this.#kernel = kernel;
@@ -52,9 +54,9 @@ export class Writer {
   #sendBatch(): void {
     const { v4, v6, own } = this.#rows;
     const words = this.#spareWords.pop() ?? new Int32Array(BATCH_OPS * OP_WORDS);
-    let count = this.#fill(v4, words, 0, BATCH_OPS / 2);
-    count = this.#fill(v6, words, count, BATCH_OPS);
-    count = this.#fill(v4, words, count, BATCH_OPS);
+    let count = this.#fill(v4, words, 0, this.#limit / 2);
+    count = this.#fill(v6, words, count, this.#limit);
+    count = this.#fill(v4, words, count, this.#limit);
     if (count === 0) {
       this.#spareWords.push(words);
       return;
@@ -108,6 +110,7 @@ export class Writer {
       else this.#settle(table, row, (head & 0xff) as RouteOp, words[at + 2] ?? 0, errno);
     }
     this.#spareWords.push(words);
+    this.#limit = uncertain ? Math.max(1, this.#limit >> 4) : Math.min(BATCH_OPS, this.#limit * 2);
     this.#batchDone(uncertain ? 'uncertain' : 'known');
   }
 

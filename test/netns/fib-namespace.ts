@@ -58,6 +58,13 @@ export class Namespace {
     return run('ip', '-n', this.name, ...command.split(' '));
   }
 
+  /** Runs many `ip` commands in one process, while the test goes on; those that fail are passed over. */
+  async batch(commands: readonly string[]): Promise<void> {
+    const child = spawn('ip', ['-n', this.name, '-force', '-batch', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
+    child.stdin.end(`${commands.join('\n')}\n`);
+    await once(child, 'exit');
+  }
+
   /** Interface index of a link. */
   index(link: string): number {
     const [entry] = JSON.parse(this.ip(`-j link show ${link}`)) as { ifindex: number }[];

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { formatIp, formatPrefix, ip, prefix } from 'bgp-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Fib, type FibNextHop, type FibRouteKind } from '../../fib/fib.ts';
+import { KernelError, OP_WORDS, RouteOp } from '../../fib/kernel.ts';
 import { NetlinkKernel } from '../../fib/netlink-kernel.ts';
 import { NextHopTable } from '../../fib/next-hop-table.ts';
 import { systemClock } from '../../lib/clock.ts';
@@ -425,14 +426,137 @@ test('notifications lost by the thousand: the kernel is read again', async () =>
   kernel = await NetlinkKernel.open({ netnsPath: ns.path, watchBufferOctets: 4096 });
   fib = makeFib();
   await fib.start();
-  for (let i = 0; i < 2000; i++) set(`10.${i >> 8}.${i & 255}.0/24`, [viaA()]);
+  for (let i = 0; i < 5000; i++) set(`10.${i >> 8}.${i & 255}.0/24`, [viaA()]);
   await fib.flush();
-  expect(ns.routes(4, 'proto 177')).toHaveLength(2000);
-  ns.ip('route flush proto 177');
-  await waitFor('all of them again', () => ns.routes(4, 'proto 177').length === 2000);
+  expect(ns.routes(4, 'proto 177')).toHaveLength(5000);
+  await waitFor('lost notifications', () => {
+    ns.ip('route flush proto 177');
+    return fib.counters.overflows > 0;
+  });
+  await waitFor('all of them again', () => ns.routes(4, 'proto 177').length === 5000);
   await fib.flush();
-  expect(fib.counters.overflows).toBeGreaterThan(0);
   expect(await fib.check()).toEqual([]);
+});
+
+test('verdicts lost by the thousand: the kernel is read again', async () => {
+  await fib.close({ keepRoutes: true });
+  await kernel.close();
+  kernel = await NetlinkKernel.open({ netnsPath: ns.path, writeBufferOctets: 4096 });
+  fib = makeFib();
+  await fib.start();
+  for (let i = 0; i < 3000; i++) {
+    const gateway = i % 2 === 0 ? '192.0.2.2' : '198.51.100.2'; // the second one is not there
+    set(`10.${i >> 8}.${i & 255}.0/24`, [{ gateway: ip(gateway), ifIndex: a }]);
+  }
+  await waitFor('the good ones, and the verdict on the others', () => {
+    const { installed, failed, pending } = fib.counters;
+    return installed === 1500 && failed === 1500 && pending === 0;
+  });
+  expect(fib.counters.overflows).toBeGreaterThan(0);
+  expect(ns.routes(4, 'proto 177')).toHaveLength(1500);
+  ns.ip('addr add 198.51.100.1/24 dev ea');
+  await waitFor('all of them', () => fib.counters.installed === 3000, 20_000);
+  expect(ns.routes(4, 'proto 177')).toHaveLength(3000);
+});
+
+test('a link that vanishes in the middle of a batch', async () => {
+  await fib.start();
+  const ways = [fib.nextHopSet([viaA()]), fib.nextHopSet([viaB()]), fib.nextHopSet([viaA(), viaB()])];
+  const octets = new Uint8Array(4);
+  for (let i = 0; i < 30_000; i++) {
+    octets.set([20, i >> 8, i & 255, 0]);
+    fib.set(4, octets, 24, ways[i % 3] ?? 0);
+  }
+  await waitFor('the first of them', () => fib.counters.adds > 0, 10_000, 1);
+  ns.ip('link del ea');
+  await fib.flush();
+  await waitFor('the dust to settle', () => {
+    const { installed, failed, pending } = fib.counters;
+    return pending === 0 && installed === 10_000 && failed === 20_000;
+  });
+  const differences = await fib.check();
+  expect(differences.filter(({ state }) => state !== 'failed')).toEqual([]);
+  ns.ip('link add ea type veth peer name ea2');
+  ns.up('ea');
+  // The new link has another index, as the RIB would find out.
+  const index = ns.index('ea');
+  const again = [
+    fib.nextHopSet([{ gateway: ip('192.0.2.2'), ifIndex: index }]),
+    ways[1] ?? 0,
+    fib.nextHopSet([{ gateway: ip('192.0.2.2'), ifIndex: index }, viaB()]),
+  ];
+  for (let i = 0; i < 30_000; i++) {
+    octets.set([20, i >> 8, i & 255, 0]);
+    fib.set(4, octets, 24, again[i % 3] ?? 0);
+  }
+  await fib.flush();
+  expect(await fib.check()).toEqual([]);
+  expect(ns.routes(4, 'proto 177')).toHaveLength(30_000);
+});
+
+test('a full table of another program beside ours, coming and going', async () => {
+  await kernel.close();
+  kernel = await NetlinkKernel.open({ netnsPath: ns.path, watchBufferOctets: 256 * 1024 });
+  fib = makeFib();
+  await fib.start();
+  const foreign = Array.from(
+    { length: 40_000 },
+    (_, i) => `30.${i >> 8}.${i & 255}.0/24 via 192.0.2.9 proto bird metric 1024`,
+  );
+  const coming = ns.batch(foreign.map((route) => `route add ${route}`));
+  for (let i = 0; i < 5000; i++) set(`30.${i >> 8}.${i & 255}.0/25`, [viaA()]);
+  for (let i = 0; i < 500; i++) set(`30.0.${i & 255}.0/24`, [viaB()]); // the same as some of his
+  await coming;
+  const heldByHim = new Set(ns.lines('proto bird'));
+  await fib.flush();
+  for (let i = 0; i < 256; i++) set(`30.0.${i}.0/24`, [viaA()]);
+  await fib.flush();
+  const { installed, conflicts, wanted } = fib.counters;
+  expect(installed + conflicts).toBe(wanted);
+  expect(heldByHim.size + fib.list().filter((v) => v.prefix.length === 24 && v.state === 'installed').length).toBe(
+    40_000,
+  );
+  expect(new Set(ns.lines('proto bird'))).toEqual(heldByHim);
+  expect((await fib.check()).filter(({ state }) => state !== 'conflict')).toEqual([]);
+
+  await ns.batch([...heldByHim].map((line) => `route del ${line.split(' ')[0]} proto bird`));
+  await waitFor('ours in the place of his', () => fib.counters.installed === wanted, 20_000);
+  expect(ns.routes(4, 'proto bird')).toEqual([]);
+  expect(await fib.check()).toEqual([]);
+});
+
+test('an IPv6 route that somebody joins to ours stays when ours goes', async () => {
+  await fib.start();
+  set('2001:db8:1::/48', [viaA6()]);
+  await fib.flush();
+  ns.ip('-6 route append 2001:db8:1::/48 via 2001:db8:b::9 proto static metric 1024');
+  await fib.check();
+  await fib.flush();
+  set('2001:db8:1::/48', [viaB6()]);
+  await fib.flush();
+  await fib.check();
+  await fib.flush();
+  expect(ns.ip('-6 route show 2001:db8:1::/48')).toContain('via 2001:db8:b::9');
+  expect(states()).toEqual({ '2001:db8:1::/48': 'conflict EEXIST' });
+  ns.ip('-6 route del 2001:db8:1::/48 via 2001:db8:b::9');
+  await waitFor('ours to be alone', () => states()['2001:db8:1::/48'] === 'installed');
+  expect(ns.lines('proto 177')).toEqual(['2001:db8:1::/48 via 2001:db8:b::2 dev eb metric 1024']);
+});
+
+test('a thread that dies is started again, and everything is put right', async () => {
+  await fib.start();
+  set('10.1.0.0/16', [viaA()]);
+  await fib.flush();
+  const words = new Int32Array(OP_WORDS);
+  words.set([RouteOp.Add | (4 << 8) | (24 << 16), 0, 99_999]);
+  await expect(kernel.apply({ protocol: OURS, table: 254, count: 1, words })).rejects.toThrow(KernelError);
+  set('10.2.0.0/16', [viaA()]);
+  ns.ip('route del 10.1.0.0/16');
+  await waitFor('both routes', () => ns.lines('proto 177').length === 2);
+  await fib.flush();
+  expect(await fib.check()).toEqual([]);
+  ns.ip('route del 10.2.0.0/16');
+  await waitFor('notifications of the new thread', () => ns.lines('proto 177').length === 2);
 });
 
 test('what cannot be opened is an error, and nothing stays behind', async () => {
