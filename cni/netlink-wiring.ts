@@ -4,7 +4,7 @@ import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/result.ts';
 import { close, openNetns, withNetns } from '../native/index.ts';
 import type { NetlinkBatch } from '../netlink/batch.ts';
-import { describeProblem, isRefused, NetlinkError } from '../netlink/errors.ts';
+import { isRefused, NetlinkError } from '../netlink/errors.ts';
 import { addVeth, decodeLink, dumpLinks, getLink, type Link, type LinkName, setLink } from '../netlink/link.ts';
 import { addRoute, decodeRoute, dumpRoutes, lookupRoute, RouteTable } from '../netlink/route.ts';
 import { NetlinkSocket } from '../netlink/socket.ts';
@@ -191,8 +191,7 @@ export class NetlinkWiring implements Wiring {
     const host = this.#find(this.#host, { name: request.hostIfName });
     if (host === undefined) throw refused('making the veth pair', new Error('it vanished at once'));
     const pod = this.#setUpPod(request, netnsFd);
-    this.#setUpHost(request, host.index);
-    this.#host.requestSync(setLink({ index: host.index }, { alias: ownerText(request) }));
+    this.#setUpHost(request, host.index, ownerText(request));
     return { hostMac: formatMac(host.address), podMac: formatMac(pod.address), mtu: pod.mtu };
   }
 
@@ -209,8 +208,8 @@ export class NetlinkWiring implements Wiring {
     }
   }
 
-  /** The host end's switches and addresses, then the routes to the pod. Does nothing where all is in place. */
-  #setUpHost(request: Pick<WireRequest, 'hostIfName' | 'addresses'>, index: number): void {
+  /** The host end's switches and addresses, and the routes to the pod. Does nothing where all is in place. */
+  #setUpHost(request: Pick<WireRequest, 'hostIfName' | 'addresses'>, index: number, alias?: string): void {
     const families = {
       ipv4: request.addresses.some((address) => address.version === 4),
       ipv6: request.addresses.some((address) => address.version === 6),
@@ -220,31 +219,35 @@ export class NetlinkWiring implements Wiring {
     } catch (error) {
       throw refused(`setting the sysctls of ${request.hostIfName}`, error);
     }
-    const batch = this.#host.batch();
-    perform(batch, gatewaySteps(families, request.hostIfName, index));
-    for (const address of request.addresses) this.#addHostRoute(address, request.hostIfName, index);
+    const steps = gatewaySteps(families, request.hostIfName, index);
+    if (alias !== undefined) {
+      steps.push({ what: `describing ${request.hostIfName}`, request: setLink({ index }, { alias }) });
+    }
+    const routes = request.addresses.map((address) => ({
+      what: `adding the route to ${formatIp(address)}`,
+      request: addRoute(hostRoute(address, index)),
+    }));
+    const present = perform(this.#host.batch(), [...steps, ...routes], (step) => routes.includes(step));
+    for (const step of present) {
+      const address = request.addresses[routes.indexOf(step)];
+      if (address !== undefined) this.#replaceHostRoute(address, step.what, index);
+    }
   }
 
   /** A route of ours to the same address is replaced; one of somebody else's is not. */
-  #addHostRoute(address: IpAddress, hostIfName: string, index: number): void {
+  #replaceHostRoute(address: IpAddress, what: string, index: number): void {
     const route = hostRoute(address, index);
-    try {
-      this.#host.requestSync(addRoute(route));
-      return;
-    } catch (error) {
-      if (!isRefused(error, 'EEXIST')) throw refused(`adding the route to ${formatIp(address)}`, error);
-    }
-    const filter = { version: address.version, table: RouteTable.Main } as const;
     const foreign = this.#host
-      .querySync(dumpRoutes(filter), decodeRoute)
+      .querySync(dumpRoutes({ version: address.version, table: RouteTable.Main }), decodeRoute)
       .find((other) => isSameDestination(other, route) && other.protocol !== podRouteProtocol);
     if (foreign !== undefined) {
-      throw refused(
-        `adding the route to ${formatIp(address)} over ${hostIfName}`,
-        new Error(`a route of protocol ${foreign.protocol} to it is in the way`),
-      );
+      throw refused(what, new Error(`a route of protocol ${foreign.protocol} to it is in the way`));
     }
-    this.#host.requestSync(addRoute(route, 'replace'));
+    try {
+      this.#host.requestSync(addRoute(route, 'replace'));
+    } catch (error) {
+      throw refused(what, error);
+    }
   }
 
   /** Index of the interface that a packet to `address` leaves by; undefined when it goes nowhere. */
@@ -283,19 +286,23 @@ export class NetlinkWiring implements Wiring {
   }
 }
 
-/** Does all steps in one system call. @throws WiringError for the first that was refused */
-function perform(batch: NetlinkBatch, steps: readonly Step[]): void {
+/**
+ * Does all steps in one system call.
+ * @param mayExist says of which steps EEXIST is no failure
+ * @returns the steps whose object was there already, of those that `mayExist`
+ * @throws WiringError for the first step that was refused
+ */
+function perform(batch: NetlinkBatch, steps: readonly Step[], mayExist: (step: Step) => boolean = () => false): Step[] {
   for (const step of steps) batch.add(step.request);
   const { errors, isOverrun } = batch.flush();
-  const first = errors[0];
-  if (first !== undefined) {
-    const what = steps[first.index]?.what ?? 'a step';
-    throw new WiringError(
-      { code: 'refused', step: what, errno: first.problem.name },
-      `${what}: ${describeProblem(first.problem)}`,
-    );
+  const present: Step[] = [];
+  for (const { index, problem } of errors) {
+    const step = steps[index];
+    if (step !== undefined && problem.name === 'EEXIST' && mayExist(step)) present.push(step);
+    else throw refused(step?.what ?? 'a step', new NetlinkError(problem));
   }
   if (isOverrun) throw refused(steps[0]?.what ?? 'a step', new Error('answers of the kernel were lost'));
+  return present;
 }
 
 /** Some runtimes and hosts start namespaces with IPv6 off. */
