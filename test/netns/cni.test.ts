@@ -112,12 +112,23 @@ describe.skipIf(!isRoot)('pods in real namespaces', () => {
 
   test('a pod cannot speak with an address of another', async () => {
     const a = `${id}s`;
-    const run = await addPod(a);
-    const [, a6] = addressesOf(run);
-    expect(a6).not.toBe('');
-    within(a, 'ip', 'address', 'add', '10.244.7.250/32', 'dev', 'eth0');
-    expect(() => within(a, 'ping', '-c1', '-W1', '-n', '-I', '10.244.7.250', '192.0.2.1')).toThrow();
-    await lab.call(callFor(a, 'DEL'));
+    const b = `${id}v`;
+    await addPod(a);
+    const [b4] = addressesOf(await addPod(b));
+    const echoesHeard = () => {
+      const lines = within(node, 'cat', '/proc/net/snmp')
+        .split('\n')
+        .filter((line) => line.startsWith('Icmp:'));
+      const [names = [], values = []] = lines.map((line) => line.split(' '));
+      return Number(values[names.indexOf('InEchos')]);
+    };
+    within(a, 'ip', 'address', 'add', `${b4}/32`, 'dev', 'eth0');
+    const before = echoesHeard();
+    expect(() => within(a, 'ping', '-c1', '-W1', '-n', '-I', b4, '192.0.2.1')).toThrow();
+    expect(echoesHeard()).toBe(before);
+    ping(a, '192.0.2.1');
+    expect(echoesHeard()).toBe(before + 1);
+    for (const name of [a, b]) await lab.call(callFor(name, 'DEL'));
   });
 
   test('DEL twice, without a namespace, and after the namespace is gone', async () => {
