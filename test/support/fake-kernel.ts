@@ -46,13 +46,14 @@ export interface RouteText {
 }
 
 interface Job {
-  run(): void;
+  /** Takes effect; what is returned makes the answer arrive. */
+  run(): () => void;
 }
 
 /**
  * A kernel in memory: exclusive adds, replaces that hit the first route of a key whoever owns it, deletes by protocol number, IPv4 routes
- * that vanish silently with their link. Faults come on request. With `isManual` nothing happens and nothing is heard until `step` and
- * `deliver` are called, so that tests choose how writes, listings and notifications interleave.
+ * that vanish silently with their link. Faults come on request. With `isManual` nothing happens and nothing is heard until `step`,
+ * `answer` and `deliver` are called, so that tests choose how writes, their answers, listings and notifications interleave.
  */
 export class FakeKernel implements KernelRoutes {
   readonly targets = new TargetTable();
@@ -65,7 +66,9 @@ export class FakeKernel implements KernelRoutes {
   fault: ((op: RouteOp) => number | undefined) | undefined;
   /** The next batch takes effect, but its answers are lost. */
   isNextUncertain = false;
-  /** The next listings fail. */
+  /** Every batch fails as a whole, having done nothing. */
+  applyError: Error | undefined;
+  /** The next listing fails. */
   listError: Error | undefined;
   readonly unreachableGateways = new Set<string>();
   readonly #links = new Map<number, KernelLink>();
@@ -73,6 +76,7 @@ export class FakeKernel implements KernelRoutes {
   #routes = new Map<string, FakeRoute[]>();
   #watchers = new Set<KernelWatcher>();
   #jobs: Job[] = [];
+  #answers: (() => void)[] = [];
   #notices: (() => void)[] = [];
   isClosed = false;
 
@@ -178,11 +182,18 @@ export class FakeKernel implements KernelRoutes {
     return this.#jobs.length;
   }
 
-  /** Executes the oldest waiting batch or listing. */
+  /** Executes the oldest waiting batch or listing; its answer waits for `answer`. */
   step(): boolean {
     const job = this.#jobs.shift();
-    job?.run();
+    if (job !== undefined) this.#answers.push(job.run());
     return job !== undefined;
+  }
+
+  /** Lets the oldest answer arrive. */
+  answer(): boolean {
+    const arrive = this.#answers.shift();
+    arrive?.();
+    return arrive !== undefined;
   }
 
   /** Delivers the oldest notification. */
@@ -232,17 +243,19 @@ export class FakeKernel implements KernelRoutes {
     return new Promise((resolve, reject) => {
       const run = () => {
         try {
-          resolve(work());
+          const value = work();
+          return () => resolve(value);
         } catch (error) {
-          reject(error);
+          return () => reject(error);
         }
       };
       if (this.isManual) this.#jobs.push({ run });
-      else queueMicrotask(run);
+      else queueMicrotask(() => run()());
     });
   }
 
   #execute(batch: RouteBatch): BatchResult {
+    if (this.applyError !== undefined) throw this.applyError;
     const failures: number[] = [];
     for (let i = 0; i < batch.count; i++) {
       const errno = this.#operate(batch, i * OP_WORDS);

@@ -28,7 +28,10 @@ const sets = [
 type Step = { readonly do: string; readonly p: string; readonly n: number };
 const step: fc.Arbitrary<Step> = fc.record({
   do: fc.oneof(
-    { weight: 8, arbitrary: fc.constantFrom('set', 'set', 'set discard', 'remove', 'run', 'step', 'deliver') },
+    {
+      weight: 8,
+      arbitrary: fc.constantFrom('set', 'set', 'set discard', 'remove', 'run', 'step', 'answer', 'deliver'),
+    },
     {
       weight: 4,
       arbitrary: fc.constantFrom(
@@ -85,6 +88,7 @@ class World {
         await this.microtasks();
         while (this.kernel.deliver());
         if (this.kernel.step()) i = 1;
+        if (this.kernel.answer()) i = 1;
         await this.microtasks();
       }
     }
@@ -113,6 +117,9 @@ class World {
         break;
       case 'step':
         kernel.step();
+        break;
+      case 'answer':
+        kernel.answer();
         break;
       case 'deliver':
         kernel.deliver();

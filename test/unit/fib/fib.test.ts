@@ -126,6 +126,7 @@ describe('writing', () => {
     expect(states()).toEqual({ '10.0.0.0/24': 'pending' });
     kernel.isManual = false;
     kernel.step();
+    kernel.answer();
     await run();
     expect(kernel.executed).toEqual({ Add: 1, Replace: 1, Delete: 0, Reclaim: 0, DeleteHops: 0 });
     expect(ours()).toEqual(['10.0.0.0/24 metric 1024 via 192.0.2.8,dev 1']);
@@ -154,6 +155,7 @@ describe('writing', () => {
     await run();
     expect(isDone).toBe(false);
     kernel.step();
+    kernel.answer();
     await run();
     await flushed;
     expect(states()).toEqual({ '10.0.0.0/24': 'installed', '10.0.1.0/24': 'failed' });
@@ -295,6 +297,45 @@ describe('routes of others', () => {
     await run();
     expect(ours()).toEqual(['10.0.0.0/24 metric 1024 via 192.0.2.1,dev 1']);
     expect(fib.counters.foreignChanges).toBe(1);
+  });
+
+  test.each([
+    ['heard before the answer', true],
+    ['heard after the answer', false],
+  ])('what somebody deletes right after it was written comes back (%s)', async (_name, isFirst) => {
+    await started();
+    kernel.isManual = true;
+    set('10.0.0.0/24', via('192.0.2.1'));
+    await run();
+    kernel.step();
+    kernel.foreignDelete({ prefix: '10.0.0.0/24' });
+    if (isFirst) kernel.deliver();
+    kernel.answer();
+    await run();
+    kernel.deliver();
+    kernel.isManual = false;
+    while (kernel.step()) kernel.answer();
+    await run();
+    expect(ours()).toEqual(['10.0.0.0/24 metric 1024 via 192.0.2.1,dev 1']);
+    expect(states()).toEqual({ '10.0.0.0/24': 'installed' });
+  });
+
+  test('what somebody replaces right after it was written is his, also when ours changes again', async () => {
+    await started();
+    kernel.isManual = true;
+    set('10.0.0.0/24', via('192.0.2.1'));
+    await run();
+    kernel.step();
+    kernel.foreignReplace({ prefix: '10.0.0.0/24', protocol: STATIC, target: via('192.0.2.9') });
+    kernel.deliver();
+    set('10.0.0.0/24', via('192.0.2.2'));
+    kernel.answer();
+    kernel.isManual = false;
+    await run();
+    while (kernel.step()) kernel.answer();
+    await run();
+    expect(kernel.clobbered).toEqual([]);
+    expect(states()).toEqual({ '10.0.0.0/24': 'conflict' });
   });
 
   test('what somebody replaces is his, until he takes it away', async () => {
@@ -439,6 +480,71 @@ describe('refusals', () => {
     await run();
     expect(ours()).toHaveLength(2);
     expect(fib.counters).toMatchObject({ overflows: 1, resyncs: 1, installed: 2 });
+  });
+
+  test('answers lost again and again: smaller batches, until they are heard', async () => {
+    await started();
+    let batches = 0;
+    const apply = kernel.apply.bind(kernel);
+    kernel.apply = (batch) => {
+      batches++;
+      if (batch.count > 20) kernel.isNextUncertain = true;
+      return apply(batch);
+    };
+    kernel.unreachableGateways.add('192.0.2.9');
+    for (let i = 0; i < 200; i++) set(`10.0.${i}.0/24`, via(i % 2 === 0 ? '192.0.2.1' : '192.0.2.9'));
+    for (let i = 0; i < 60; i++) await run();
+    expect(fib.counters).toMatchObject({ installed: 100, failed: 100, pending: 0 });
+    expect(batches).toBeLessThan(60);
+  });
+
+  test('a kernel side that breaks down: nothing is written before it can be read again', async () => {
+    await started();
+    set('10.0.0.0/24', via('192.0.2.1'));
+    await run();
+    kernel.applyError = new Error('thread ended');
+    kernel.listError = new Error('thread ended');
+    set('10.0.1.0/24', via('192.0.2.1'));
+    await run();
+    expect(states()).toEqual({ '10.0.0.0/24': 'installed', '10.0.1.0/24': 'pending' });
+    kernel.applyError = undefined;
+    remove('10.0.0.0/24');
+    await run();
+    expect(ours()).toEqual(['10.0.0.0/24 metric 1024 via 192.0.2.1,dev 1']);
+    await run(1000);
+    expect(ours()).toEqual(['10.0.1.0/24 metric 1024 via 192.0.2.1,dev 1']);
+    expect(fib.counters).toMatchObject({ installed: 1, pending: 0 });
+  });
+
+  test('what was refused is shown as refused while it is tried again', async () => {
+    await started();
+    kernel.unreachableGateways.add('192.0.2.1');
+    set('10.0.0.0/24', via('192.0.2.1'));
+    await run();
+    kernel.isManual = true;
+    await run(1000);
+    expect(kernel.pendingJobs).toBe(1);
+    expect(states()).toEqual({ '10.0.0.0/24': 'failed' });
+    kernel.unreachableGateways.clear();
+    kernel.step();
+    kernel.answer();
+    await run();
+    expect(fib.list()[0]).toMatchObject({ state: 'installed' });
+  });
+
+  test('while notifications are lost a change spares whoever may stand there', async () => {
+    await started();
+    set('10.0.0.0/24', via('192.0.2.1'));
+    await run();
+    kernel.isManual = true;
+    kernel.foreignAppend({ prefix: '10.0.0.0/24', protocol: STATIC, target: via('192.0.2.9') }, true);
+    kernel.isManual = false;
+    kernel.overflow();
+    kernel.listError = new Error('interrupted');
+    set('10.0.0.0/24', via('192.0.2.2'));
+    await run();
+    expect(kernel.clobbered).toEqual([]);
+    expect(kernel.lines(STATIC)).toHaveLength(1);
   });
 
   test('a listing that fails is tried again', async () => {
