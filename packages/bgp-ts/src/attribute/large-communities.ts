@@ -18,8 +18,7 @@ export const largeCommunitiesCodec: AttributeCodec<readonly LargeCommunity[]> = 
     const value = new Map<string, LargeCommunity>();
     while (r.remaining > 0) {
       const community = { globalAdmin: r.u32(), local1: r.u32(), local2: r.u32() };
-      const key = formatLargeCommunity(community);
-      if (!value.has(key)) value.set(key, community);
+      value.set(formatLargeCommunity(community), community);
     }
     return { ok: true, value: [...value.values()] };
   },

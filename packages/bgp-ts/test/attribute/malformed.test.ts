@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { decodeAttributes, type ErrorAction, type SessionContext } from '../../src/index.ts';
+import { decodeAttributes, type ErrorAction, type SessionContext, UpdateScan } from '../../src/index.ts';
+import { expectAgreement } from '../support/agreement.ts';
 import { confed, ebgp, ebgp2, extendedNextHop, ibgp } from '../support/contexts.ts';
 import { hex } from '../support/hex.ts';
 
@@ -197,6 +198,27 @@ const malformed: readonly Malformed[] = [
     rfc: '7606 §3 e',
   },
   {
+    name: 'MP_REACH next hop ::1',
+    octets: `80 0e 15 0002 01 10 ${'00'.repeat(15)}01 00`,
+    action: withdraw,
+    subcode: 8,
+    rfc: '7606 §3 e',
+  },
+  {
+    name: 'MP_REACH next hop ::1 before a link-local one',
+    octets: `80 0e 25 0002 01 20 ${'00'.repeat(15)}01 fe80${'00'.repeat(13)}01 00`,
+    action: withdraw,
+    subcode: 8,
+    rfc: '7606 §3 e',
+  },
+  {
+    name: 'MP_REACH next hop :: before a global one',
+    octets: `80 0e 25 0002 01 20 ${'00'.repeat(16)} ${v6} 00`,
+    action: withdraw,
+    subcode: 8,
+    rfc: '7606 §3 e',
+  },
+  {
     name: 'MP_REACH next hop ff02::1',
     octets: `80 0e 15 0002 01 10 ff02${'00'.repeat(13)}01 00`,
     action: withdraw,
@@ -338,6 +360,12 @@ describe.each(malformed)('$name: $action (RFC $rfc)', ({ context = ebgp, octets,
     ).toEqual([[action, 3, subcode]]);
     expect(problems[0]?.attributeCode).toBe(bytes[1] ?? 0);
     expect(problems[0]?.message).toMatch(/^(attribute \d+|[A-Z_0-9]+): ./);
+  });
+
+  test('in an UPDATE, as the scanner sees it', () => {
+    const section = hex(`00 00 ${bytes.length.toString(16).padStart(4, '0')} ${octets}`);
+    expectAgreement(section, context, new UpdateScan());
+    expectAgreement(Uint8Array.of(...section, 8, 10), context, new UpdateScan());
   });
 
   test('does not hide its neighbours', () => {
