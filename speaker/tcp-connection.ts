@@ -24,6 +24,10 @@ import { applyTcpOptions, endpointOf, setMd5Key } from './tcp-socket.ts';
 
 /** Beyond so many queued octets `write` asks its caller to wait. */
 const HIGH_WATER_OCTETS = 256 * 1024;
+/** Pieces shorter than this are sent together, up to `output` in one call. */
+const GATHER_BELOW_OCTETS = 32 * 1024;
+/** So much is not held back until the end of the turn. */
+const FLUSH_OCTETS = 64 * 1024;
 /** How long `end` waits for the last octets to leave, and then for the other side to close. */
 const LINGER_MS = 1000;
 
@@ -34,6 +38,8 @@ export interface TcpShared {
   readonly clock: Clock;
   /** All of them read into this; what a handler leaves is copied out before the next reads. 64 KiB or more. */
   readonly input: Uint8Array;
+  /** Small pieces are gathered here, to go to the kernel in one call. 64 KiB or so. */
+  readonly output: Uint8Array;
 }
 
 /**
@@ -55,6 +61,10 @@ export class TcpConnection implements Connection {
   /** `fail` was called: nothing goes out any more. */
   #isFailing: boolean;
   #mustSignal: boolean;
+  /** The queue is looked at before this turn ends. */
+  #isFlushDue: boolean;
+  /** The kernel would not take more; the watcher tells when it does. */
+  #isBlocked: boolean;
   #timer: TimerHandle | undefined;
   #deferred: TimerHandle | undefined;
   /** Octets that the handler has not consumed. */
@@ -79,6 +89,8 @@ export class TcpConnection implements Connection {
     this.#isEnding = false;
     this.#isFailing = false;
     this.#mustSignal = false;
+    this.#isFlushDue = false;
+    this.#isBlocked = false;
     this.#timer = undefined;
     this.#deferred = undefined;
     this.#rest = noOctets;
@@ -153,8 +165,10 @@ export class TcpConnection implements Connection {
     if (this.#fd < 0 || this.#isEnding || this.#isFailing) return true;
     this.#queue.push(bytes);
     this.#queuedOctets += bytes.length;
-    // If something was queued before, the watcher is waiting already.
-    if (this.#queue.length === 1) this.#flush();
+    if (!this.#isBlocked) {
+      if (this.#queuedOctets >= FLUSH_OCTETS) this.#flush();
+      else this.#flushSoon();
+    }
     if (this.#queuedOctets <= HIGH_WATER_OCTETS) return true;
     this.#mustSignal = true;
     return false;
@@ -194,8 +208,8 @@ export class TcpConnection implements Connection {
     this.#isPaused = false;
     this.#rest = noOctets;
     this.#timer = this.#shared.clock.setTimer(LINGER_MS, () => this.destroy());
-    if (this.#queue.length === 0) this.#finish();
-    else this.#watch();
+    this.#watch();
+    this.#flush();
   }
 
   destroy(): void {
@@ -214,11 +228,12 @@ export class TcpConnection implements Connection {
 
   /** Waits for what is of interest now. */
   #watch(): void {
+    if (this.#fd < 0) return;
     let events = 0;
     if (!this.#isPaused && !this.#isConnecting && (this.#handlers !== undefined || this.#isEnding)) {
       events |= PollEvent.Readable;
     }
-    if (this.#queue.length > 0 || this.#isConnecting) events |= PollEvent.Writable;
+    if (this.#isBlocked || this.#isConnecting) events |= PollEvent.Writable;
     if (events === 0) this.#watcher?.stop();
     else this.#watcher?.start(events);
   }
@@ -228,7 +243,7 @@ export class TcpConnection implements Connection {
       this.#connected();
       return;
     }
-    if ((events & PollEvent.Writable) !== 0 && this.#queue.length > 0) {
+    if ((events & PollEvent.Writable) !== 0 && this.#isBlocked) {
       this.#flush();
       if (this.#mustSignal && this.#queue.length === 0) {
         this.#mustSignal = false;
@@ -299,18 +314,20 @@ export class TcpConnection implements Connection {
     }
   }
 
+  /** At the end of this turn: what is written until then leaves in one call. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => {
+      this.#isFlushDue = false;
+      if (this.#fd >= 0 && !this.#isBlocked && !this.#isFailing) this.#flush();
+    });
+  }
+
   #flush(): void {
+    this.#isBlocked = false;
     try {
-      while (this.#queue.length > 0) {
-        const first = this.#queue[0] as Uint8Array;
-        const sent = send(this.#fd, first, this.#queueOffset, first.length - this.#queueOffset);
-        if (sent === WOULD_BLOCK) break;
-        this.#queuedOctets -= sent;
-        this.#queueOffset += sent;
-        if (this.#queueOffset < first.length) break;
-        this.#queue.shift();
-        this.#queueOffset = 0;
-      }
+      while (this.#queue.length > 0 && !this.#isBlocked) this.#sendSome();
     } catch (error) {
       this.#queue = [];
       this.#queuedOctets = 0;
@@ -321,6 +338,48 @@ export class TcpConnection implements Connection {
     }
     if (this.#isEnding && this.#queue.length === 0) this.#finish();
     else this.#watch();
+  }
+
+  /** One call: the first piece if it is large, else as many as fit the gathering buffer. */
+  #sendSome(): void {
+    const first = this.#queue[0] as Uint8Array;
+    let from = first;
+    let offset = this.#queueOffset;
+    let length = first.length - offset;
+    if (this.#queue.length > 1 && length < GATHER_BELOW_OCTETS) {
+      from = this.#shared.output;
+      length = this.#gather(from);
+      offset = 0;
+    }
+    const sent = send(this.#fd, from, offset, length);
+    this.#isBlocked = sent === WOULD_BLOCK || sent < length;
+    if (sent > 0) this.#remove(sent);
+  }
+
+  /** Copies whole pieces from the head of the queue. @returns octets copied */
+  #gather(into: Uint8Array): number {
+    let length = 0;
+    let skip = this.#queueOffset;
+    for (const piece of this.#queue) {
+      if (length > 0 && length + piece.length > into.length) break;
+      into.set(skip === 0 ? piece : piece.subarray(skip), length);
+      length += piece.length - skip;
+      skip = 0;
+    }
+    return length;
+  }
+
+  #remove(sent: number): void {
+    this.#queuedOctets -= sent;
+    let left = sent + this.#queueOffset;
+    let pieces = 0;
+    for (const piece of this.#queue) {
+      if (left < piece.length) break;
+      left -= piece.length;
+      pieces++;
+    }
+    this.#queue.splice(0, pieces);
+    this.#queueOffset = left;
   }
 
   /** All is sent: says so, and waits for the other side to do the same. */

@@ -29,13 +29,14 @@ import {
 } from './tcp-socket.ts';
 
 const INPUT_OCTETS = 128 * 1024;
+const OUTPUT_OCTETS = 64 * 1024;
 const ACCEPTS_PER_TURN = 64;
 const ACCEPT_RETRY_MS = 1000;
 const DEFAULT_TOS = 0xc0;
 
 /** TCP of the kernel, by the native addon: MD5, TTL security, TOS and devices are out of reach for `node:net`. */
 export function createTcpTransport(clock: Clock): Transport {
-  const shared: TcpShared = { clock, input: new Uint8Array(INPUT_OCTETS) };
+  const shared: TcpShared = { clock, input: new Uint8Array(INPUT_OCTETS), output: new Uint8Array(OUTPUT_OCTETS) };
   return {
     connect: (options, handlers) => connectTo(shared, options, handlers),
     listen: (options) => new TcpListener(shared, options),
