@@ -180,12 +180,17 @@ export interface Origination {
   readonly attributes: PathAttributes;
 }
 
-/** Everything the configuration has this node originate, by `SOURCE PREFIX`. */
-export function originations(state: DesiredState): Map<string, Origination> {
+/**
+ * Everything this node originates, by `SOURCE PREFIX`.
+ * @param retired blocks that are no longer configured and still hold pods: announced until the last of them is gone
+ */
+export function originations(state: DesiredState, retired: readonly Prefix[]): Map<string, Origination> {
   const result = new Map<string, Origination>();
   const add = (prefix: Prefix, source: LocalSource): void => {
     result.set(`${source} ${formatPrefix(prefix)}`, { prefix, source, attributes: {} });
   };
+  const configured = new Set(state.blocks.map(({ prefix }) => formatPrefix(prefix)));
+  for (const prefix of retired) if (!configured.has(formatPrefix(prefix))) add(prefix, 'pod-block');
   for (const block of state.blocks) if (block.advertise) add(block.prefix, 'pod-block');
   for (const network of state.originate) add(network.prefix, network.source);
   return result;

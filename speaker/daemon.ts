@@ -258,6 +258,7 @@ export class Daemon {
       clock: this.#clock,
       log: this.#log,
       coolDownSeconds: this.#state.ipam.cooldownSeconds,
+      handlers: { blockUnused: () => this.#clock.defer(() => this.#applyRoutes(this.#state)) },
       ...(cni.mtu === undefined ? {} : { mtu: cni.mtu }),
     });
   }
@@ -317,7 +318,8 @@ export class Daemon {
 
   /** Brings what this node originates, and the discard routes under it, to what `state` says. */
   #applyRoutes(state: DesiredState): void {
-    const wanted = originations(state);
+    const retired = (this.#cni?.blocks() ?? []).filter((block) => block.retired).map(({ prefix }) => prefix);
+    const wanted = originations(state, retired);
     for (const [key, { prefix, source }] of this.#originated) {
       if (!wanted.has(key)) this.#rib.unoriginate(prefix, source);
     }
