@@ -18,7 +18,12 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 /** JSON lines on `fd` (1 is standard output, 2 standard error), written synchronously. */
 export function createLogger(level: LogLevel, fd = 2): Logger {
   const base = pino(
-    { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
     pino.destination({ dest: fd, sync: true }),
   );
   return wrap(base);

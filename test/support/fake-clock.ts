@@ -48,7 +48,8 @@ export class FakeClock implements Clock {
       let next: Pending | undefined;
       for (const entry of this.#pending) {
         if (entry.at > end) continue;
-        if (next === undefined || entry.at < next.at || (entry.at === next.at && entry.order < next.order)) next = entry;
+        if (next === undefined || entry.at < next.at || (entry.at === next.at && entry.order < next.order))
+          next = entry;
       }
       if (next === undefined) break;
       this.#pending.delete(next);
