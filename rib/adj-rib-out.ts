@@ -17,9 +17,6 @@ export const Audience = {
   },
 } as const;
 
-/** Most rows in one batch: what is packed in one go. */
-export const MAX_BATCH_ROWS = 16_384;
-
 /**
  * Changes of a batch, sorted for packing: runs of rows that have audience and exported set in common. Columns, reused from batch to
  * batch; read it before the next one is filled.

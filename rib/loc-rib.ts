@@ -54,9 +54,11 @@ export class LocRib {
   readonly #zombies: RowQueue;
   readonly #address: Uint8Array;
   #used: Int32Array;
-  /** Next row to sweep, rows still to be swept for next hops and reviews. */
+  /** Next row to sweep; 0: there is nothing to sweep. */
   #sweepAt: number;
-  #sweepLeft: number;
+  /** Where the present pass ends (0: with the table), and up to where another pass goes after it. */
+  #sweepEnd: number;
+  #sweepThen: number;
   readonly #changedNextHops: Set<number>;
   readonly #reviewed: Map<number, PathReviewer>;
 
@@ -73,8 +75,9 @@ export class LocRib {
     this.#zombies = new RowQueue();
     this.#address = new Uint8Array(this.prefixes.keyWords * 4);
     this.#used = new Int32Array(16);
-    this.#sweepAt = 1;
-    this.#sweepLeft = 0;
+    this.#sweepAt = 0;
+    this.#sweepEnd = 0;
+    this.#sweepThen = 0;
     this.#changedNextHops = new Set();
     this.#reviewed = new Map();
   }
@@ -210,7 +213,14 @@ export class LocRib {
   /** A source went down, next hops changed or paths are to be reviewed: go through all rows, in slices. */
   startSweep(nextHops: readonly number[]): void {
     for (const id of nextHops) this.#changedNextHops.add(id);
-    this.#sweepLeft = this.prefixes.end;
+    if (this.#sweepAt === 0) {
+      this.#sweepAt = 1;
+      this.#sweepThen = 0;
+    } else {
+      // On to the end of the table, then again over what was passed already.
+      this.#sweepThen = this.#sweepAt;
+    }
+    this.#sweepEnd = 0;
     this.#shared.workArrived();
   }
 
@@ -232,13 +242,22 @@ export class LocRib {
     const { sources, sets } = this.#shared;
     sources.rank();
     const alive = sources.alive;
-    const ends = prefixes.end;
-    let at = this.#sweepAt;
-    for (let n = Math.min(max, this.#sweepLeft); n > 0; n--) {
-      if (at >= ends) at = 1;
-      const row = at++;
-      this.#sweepLeft--;
-      if (row >= ends || (prefixes.rows[row * prefixes.stride + prefixes.keyWords]! & RowFlag.Free) !== 0) continue;
+    for (let n = 0; n < max; n++) {
+      const row = this.#sweepAt;
+      if (row >= (this.#sweepEnd === 0 ? prefixes.end : Math.min(this.#sweepEnd, prefixes.end))) {
+        if (this.#sweepThen <= 1) {
+          this.#sweepAt = 0;
+          this.#changedNextHops.clear();
+          this.#reviewed.clear();
+          return false;
+        }
+        this.#sweepAt = 1;
+        this.#sweepEnd = this.#sweepThen;
+        this.#sweepThen = 0;
+        continue;
+      }
+      this.#sweepAt++;
+      if ((prefixes.rows[row * prefixes.stride + prefixes.keyWords]! & RowFlag.Free) !== 0) continue;
       let path = this.headOf(row);
       let previous = 0;
       let hasLost = false;
@@ -266,13 +285,7 @@ export class LocRib {
         this.markDirty(row);
       }
     }
-    this.#sweepAt = at;
-    if (this.#sweepLeft <= 0) {
-      this.#sweepLeft = 0;
-      this.#changedNextHops.clear();
-      this.#reviewed.clear();
-    }
-    return this.#hasSweep;
+    return true;
   }
 
   /** Gives back at most `max` rows without paths that nobody holds any more; true if another call might give back more now. */
@@ -504,6 +517,6 @@ export class LocRib {
   }
 
   get #hasSweep(): boolean {
-    return this.#sweepLeft > 0;
+    return this.#sweepAt !== 0;
   }
 }

@@ -30,10 +30,8 @@ import type {
 
 export type { PeerHandle } from './rib-peer.ts';
 
-/** Rows gone through between two looks at the clock. */
-const DECIDE_ROWS = 1024;
-const SWEEP_ROWS = 2048;
-const RECLAIM_ROWS = 4096;
+/** Rows gone through between two looks at the clock: some hundred microseconds. */
+const SLICE_ROWS = 1024;
 
 /** Peers with the same export behaviour in one family. */
 interface Group {
@@ -236,20 +234,20 @@ export class Rib {
   /** Decides for at most about `budgetMs`. True: there is more to do. */
   work(budgetMs: number): boolean {
     this.#isWorkKnown = true;
-    const { nowMs } = this.#options;
+    const { nowMs, sliceRows = SLICE_ROWS } = this.#options;
     const deadline = nowMs() + budgetMs;
     let hasMore = false;
     do {
       hasMore = false;
       for (const rib of this.#locRibs.values()) {
-        if (rib.decideSome(DECIDE_ROWS)) hasMore = true;
-        if (rib.sweepSome(SWEEP_ROWS)) hasMore = true;
+        if (rib.decideSome(sliceRows)) hasMore = true;
+        if (rib.sweepSome(sliceRows)) hasMore = true;
       }
-      if (this.#dismantleSome()) hasMore = true;
+      if (this.#dismantleSome(sliceRows * 8)) hasMore = true;
     } while (hasMore && nowMs() < deadline);
     for (const rib of this.#locRibs.values()) {
       const before = rib.zombieCount;
-      rib.reclaimSome(RECLAIM_ROWS);
+      rib.reclaimSome(sliceRows * 4);
       if (rib.zombieCount < before && rib.zombieCount > 0) hasMore = true;
     }
     this.#isWorkKnown = hasMore;
@@ -433,10 +431,10 @@ export class Rib {
     }
   }
 
-  #dismantleSome(): boolean {
+  #dismantleSome(rows: number): boolean {
     const first = this.#dismantled[0];
     if (first === undefined) return false;
-    first.row = first.group.out.dismantle(first.row, SWEEP_ROWS * 4);
+    first.row = first.group.out.dismantle(first.row, rows);
     if (first.row === 0) this.#dismantled.shift();
     return this.#dismantled.length > 0;
   }

@@ -47,6 +47,8 @@ export interface RibOptions {
   readonly ownAddresses?: readonly IpAddress[];
   /** False: nobody takes selections for a kernel, do not collect them (a pure route reflector). Default true. */
   readonly feedsFib?: boolean;
+  /** Rows gone through between two looks at the clock. Default 1024. */
+  readonly sliceRows?: number;
 }
 
 /** What the RIB tells its owner. Called synchronously: do little. */

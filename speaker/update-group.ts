@@ -1,13 +1,18 @@
 import { encodeEndOfRib, type FamilyName } from 'bgp-ts';
-import { type AdjRibOut, Audience, type ChangeBatch, MAX_BATCH_ROWS } from '../rib/adj-rib-out.ts';
+import { type AdjRibOut, Audience, type ChangeBatch } from '../rib/adj-rib-out.ts';
 import { BitSet } from '../rib/columns.ts';
 import type { PeerHandle } from '../rib/rib.ts';
 import { canonicalContext } from '../rib/set-values.ts';
 import type { SessionPort } from './peer-handlers.ts';
 import type { EncodedRound, EncodingOptions, UpdateEncoder } from './update-encode.ts';
 
-/** Octets a lane keeps for members that lag before they are left to a lane of their own. */
-const LANE_OCTETS = 4 << 20;
+/** How much is done and kept at a time. */
+export interface GroupLimits {
+  /** Most rows packed in one go. */
+  readonly batchRows: number;
+  /** Octets a lane keeps for members that lag before they are left to a lane of their own. */
+  readonly laneOctets: number;
+}
 
 /** A session that is being told routes; shared by its families. */
 export interface Receiver {
@@ -56,6 +61,7 @@ export class UpdateGroup {
   readonly out: AdjRibOut;
   readonly #encoder: UpdateEncoder;
   readonly #options: EncodingOptions;
+  readonly #limits: GroupLimits;
   readonly #batch: ChangeBatch;
   readonly #members: Map<Receiver, Member>;
   /** Sources of the members. */
@@ -67,10 +73,17 @@ export class UpdateGroup {
   readonly #holdsRow: (row: number) => boolean;
   #needsPump: boolean;
 
-  constructor(out: AdjRibOut, encoder: UpdateEncoder, batch: ChangeBatch, options: EncodingOptions) {
+  constructor(
+    out: AdjRibOut,
+    encoder: UpdateEncoder,
+    batch: ChangeBatch,
+    options: EncodingOptions,
+    limits: GroupLimits,
+  ) {
     this.out = out;
     this.#encoder = encoder;
     this.#options = options;
+    this.#limits = limits;
     this.#batch = batch;
     this.#members = new Map();
     this.#sources = new Set();
@@ -166,7 +179,7 @@ export class UpdateGroup {
             for (const side of sides) side.pending.add(row);
           };
     const before = this.out.dirtyCount;
-    this.out.takeChanges(MAX_BATCH_ROWS, this.#batch, this.#isMember, mark);
+    this.out.takeChanges(this.#limits.batchRows, this.#batch, this.#isMember, mark);
     lane.done += before - this.out.dirtyCount;
     if (lane.members.size > 0) this.#push(lane);
     this.#needsPump = true;
@@ -185,7 +198,7 @@ export class UpdateGroup {
     const { out } = this;
     batch.clear();
     let row = lane.cursor;
-    for (let n = 0; n < MAX_BATCH_ROWS && lane.pending.count > 0; n++) {
+    for (let n = 0; n < this.#limits.batchRows && lane.pending.count > 0; n++) {
       row = lane.pending.next(row);
       if (row < 0) row = lane.pending.next(0);
       lane.pending.delete(row);
@@ -220,7 +233,7 @@ export class UpdateGroup {
       if (member.round === end && !receiver.isBlocked) this.#caughtUp(member);
     }
     this.#trim(lane);
-    if (lane.octets > LANE_OCTETS) this.#detach(lane);
+    if (lane.octets > this.#limits.laneOctets) this.#detach(lane);
   }
 
   /** Sends the rest of a round as far as the socket takes it: stretches of parts that are for this member, each in one piece. */

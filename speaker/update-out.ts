@@ -3,7 +3,7 @@ import { type AdjRibOut, ChangeBatch } from '../rib/adj-rib-out.ts';
 import type { GroupListener, PeerHandle, Rib } from '../rib/rib.ts';
 import type { SessionPort } from './peer-handlers.ts';
 import { UpdateEncoder } from './update-encode.ts';
-import { type Receiver, UpdateGroup } from './update-group.ts';
+import { type GroupLimits, type Receiver, UpdateGroup } from './update-group.ts';
 
 /** What a session is told in, family by family. */
 interface Session {
@@ -14,13 +14,15 @@ interface Session {
 /** Adj-RIB-Out -> UPDATEs for all sessions: one encoding per update group, pulled when a socket can take more. */
 export class UpdateOut implements GroupListener {
   readonly #rib: Rib;
+  readonly #limits: GroupLimits;
   readonly #encoder: UpdateEncoder;
   readonly #batch: ChangeBatch;
   readonly #groups: Map<AdjRibOut, UpdateGroup>;
   readonly #sessions: Map<PeerHandle, Session>;
 
-  constructor(rib: Rib) {
+  constructor(rib: Rib, limits: GroupLimits = { batchRows: 16_384, laneOctets: 4 << 20 }) {
     this.#rib = rib;
+    this.#limits = limits;
     this.#encoder = new UpdateEncoder(rib);
     this.#batch = new ChangeBatch();
     this.#groups = new Map();
@@ -113,12 +115,18 @@ export class UpdateOut implements GroupListener {
     let group = this.#groups.get(out);
     if (group === undefined) {
       const { negotiated } = port;
-      group = new UpdateGroup(out, this.#encoder, this.#batch, {
-        family: out.family,
-        fourOctetAs: negotiated.fourOctetAs,
-        hasPathIds: negotiated.addPathSend.has(out.family),
-        maxOctets: negotiated.maxOctets,
-      });
+      group = new UpdateGroup(
+        out,
+        this.#encoder,
+        this.#batch,
+        {
+          family: out.family,
+          fourOctetAs: negotiated.fourOctetAs,
+          hasPathIds: negotiated.addPathSend.has(out.family),
+          maxOctets: negotiated.maxOctets,
+        },
+        this.#limits,
+      );
       this.#groups.set(out, group);
     }
     return group;
