@@ -1,3 +1,5 @@
+import type { FsmState, Notification } from 'bgp-ts';
+import { CeaseSubcode, ErrorCode } from 'bgp-ts';
 import type { Clock } from '../lib/clock.ts';
 
 /**
@@ -94,4 +96,22 @@ export class Backoff {
 /** `ms` shortened by up to a quarter (RFC 4271 §10). */
 export function jitter(clock: Clock, ms: number): number {
   return ms * (0.75 + 0.25 * clock.random());
+}
+
+/** How soon it makes sense to come back after the peer closed with a NOTIFICATION. */
+export function failureOf(notification: Notification, state: FsmState): FailureKind {
+  if (notification.code === ErrorCode.HoldTimerExpired || notification.code === ErrorCode.SendHoldTimerExpired) {
+    return 'lost';
+  }
+  if (notification.code !== ErrorCode.Cease) return 'protocol';
+  switch (notification.subcode) {
+    case CeaseSubcode.ConnectionCollisionResolution:
+      return 'collision';
+    case CeaseSubcode.MaximumPrefixesReached:
+    case CeaseSubcode.PeerDeconfigured:
+    case CeaseSubcode.OutOfResources:
+      return 'protocol';
+    default:
+      return state === 'Established' ? 'lost' : 'unreachable';
+  }
 }

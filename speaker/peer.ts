@@ -8,7 +8,8 @@ import type { Connection, Transport } from './connection.ts';
 import { MessageCounter } from './counters.ts';
 import type { PeerSettings } from './negotiate.ts';
 import type { PeerError, PeerHandlers, PeerSnapshot, SessionPort } from './peer-handlers.ts';
-import { Session, type SessionOwner } from './session.ts';
+import { Session } from './session.ts';
+import type { SessionOwner } from './session-owner.ts';
 import { needsReset } from './settings-change.ts';
 import { tcpOptionsOf } from './tcp-options.ts';
 

@@ -1,9 +1,8 @@
-import type { FamilyName, FsmAction, FsmContext, FsmEvent, FsmState, Notification, OpenMessage } from 'bgp-ts';
+import type { FsmAction, FsmContext, FsmEvent, FsmState, Notification } from 'bgp-ts';
 import {
   CeaseSubcode,
   cease,
   decodeNotification,
-  decodeOpen,
   decodeRouteRefresh,
   describeNotification,
   ErrorCode,
@@ -22,43 +21,17 @@ import {
   OpenSubcode,
   transition,
 } from 'bgp-ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/log.ts';
 import { unreachable } from '../lib/result.ts';
-import type { FailureKind } from './backoff.ts';
+import { type FailureKind, failureOf } from './backoff.ts';
 import type { ConnectionOrigin } from './collision.ts';
-import type { Connection, ConnectionEnd, Transport } from './connection.ts';
-import type { MessageCounter } from './counters.ts';
-import type { Negotiated, PeerSettings } from './negotiate.ts';
-import { negotiate, openFor, openProblem } from './negotiate.ts';
+import type { Connection, ConnectionEnd } from './connection.ts';
+import type { Negotiated } from './negotiate.ts';
+import { openFor } from './negotiate.ts';
+import { checkOpen } from './open-check.ts';
 import type { SessionDownReason, SessionPort } from './peer-handlers.ts';
+import type { SessionOwner } from './session-owner.ts';
 import { SessionTimers } from './session-timers.ts';
 import { tcpOptionsOf } from './tcp-options.ts';
-
-/** What a session asks of, and tells, the peer it belongs to. */
-export interface SessionOwner {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly transport: Transport;
-  readonly settings: PeerSettings;
-  readonly sent: MessageCounter;
-  readonly received: MessageCounter;
-  /** TCP failed just now, before both OPENs were there: milliseconds to wait before the next attempt. */
-  connectRetryMs(): number;
-  /** A valid OPEN arrived; the owner may dump the other connection. False: this one is to be dumped. */
-  survivesCollision(session: Session, open: OpenMessage): boolean;
-  notificationSent(notification: Notification, message: string): void;
-  notificationReceived(notification: Notification): void;
-  /** TCP failed. */
-  connectionFailed(message: string): void;
-  sessionUp(session: Session): void;
-  sessionDown(session: Session, reason: SessionDownReason): void;
-  update(session: Session, bytes: Uint8Array, start: number, end: number): Notification | undefined;
-  routeRefresh(session: Session, family: FamilyName, subtype: 0 | 1 | 2): void;
-  writable(session: Session): void;
-  /** A change of state is complete, all actions performed. */
-  settled(session: Session, from: FsmState): void;
-}
 
 const keepaliveMessage = encodeKeepalive();
 const DEFAULT_SEND_HOLD_SECONDS = 480;
@@ -480,27 +453,17 @@ export class Session {
       return;
     }
     const settings = this.#owner.settings;
-    const decoded = decodeOpen(body);
-    if (!decoded.ok) {
-      this.#openRefused(decoded.error, describeNotification(decoded.error));
+    const checked = checkOpen(settings, body, connection);
+    if (!checked.ok) {
+      this.#failure = 'protocol';
+      this.#feed({ type: 'OpenMessageError', notification: checked.error.notification }, checked.error.message);
       return;
     }
-    const open = decoded.value;
-    const { localAddress, remoteAddress, device } = connection;
-    const result = negotiate(settings, open, {
-      localAddress: localAddress ?? settings.localAddress ?? settings.address,
-      remoteAddress,
-      ...(device === undefined ? {} : { device }),
-    });
-    if (!result.ok) {
-      this.#openRefused(result.error, `${describeNotification(result.error)}: ${openProblem(settings, open)}`);
-      return;
-    }
+    const { open, negotiated } = checked.value;
     if (!this.#owner.survivesCollision(this, open)) {
       this.dump();
       return;
     }
-    const negotiated = result.value;
     this.#negotiated = negotiated;
     this.#maxOctets = negotiated.maxOctets;
     const { holdSeconds, keepaliveSeconds } = negotiated;
@@ -511,11 +474,6 @@ export class Session {
       sendHoldSeconds: settings.sendHoldSeconds ?? Math.max(DEFAULT_SEND_HOLD_SECONDS, 2 * holdSeconds),
     };
     this.#feed({ type: 'OpenReceived', holdSeconds, keepaliveSeconds }, 'OPEN accepted');
-  }
-
-  #openRefused(notification: Notification, message: string): void {
-    this.#failure = 'protocol';
-    this.#feed({ type: 'OpenMessageError', notification }, message);
   }
 
   #notification(notification: Notification): void {
@@ -563,23 +521,5 @@ export class Session {
     const fields = { from, to, cause: this.#cause };
     if (isNews) this.#owner.log.info('fsm', fields);
     else this.#owner.log.debug('fsm', fields);
-  }
-}
-
-/** How soon it makes sense to come back after the peer closed with a NOTIFICATION. */
-function failureOf(notification: Notification, state: FsmState): FailureKind {
-  if (notification.code === ErrorCode.HoldTimerExpired || notification.code === ErrorCode.SendHoldTimerExpired) {
-    return 'lost';
-  }
-  if (notification.code !== ErrorCode.Cease) return 'protocol';
-  switch (notification.subcode) {
-    case CeaseSubcode.ConnectionCollisionResolution:
-      return 'collision';
-    case CeaseSubcode.MaximumPrefixesReached:
-    case CeaseSubcode.PeerDeconfigured:
-    case CeaseSubcode.OutOfResources:
-      return 'protocol';
-    default:
-      return state === 'Established' ? 'lost' : 'unreachable';
   }
 }
