@@ -1,26 +1,14 @@
-import { type FamilyName, formatIp, type IpAddress, ipEquals, isLinkLocal } from 'bgp-ts';
+import { type FamilyName, formatIp, ipEquals } from 'bgp-ts';
 import { BGP_PORT, type Cluster, type ClusterNode, nodeAddress, nodeWithAddress, selectsNode } from './cluster.ts';
 import { PolicyBook } from './compile-policy.ts';
-import type {
-  DesiredDynamicPeer,
-  DesiredMaxPrefixes,
-  DesiredPassword,
-  DesiredPeer,
-  DesiredPeerOrigin,
-  DesiredPolicy,
-  DesiredSession,
-} from './desired-state.ts';
+import { type Remote, reporterOf, SessionCompiler } from './compile-session.ts';
+import type { DesiredDynamicPeer, DesiredPeer, DesiredPeerOrigin, DesiredPolicy } from './desired-state.ts';
 import { Reporter } from './document.ts';
 import type { Problem } from './problem.ts';
-import { meshSecret, peerSecret, type SecretReference, secretId } from './resource-set.ts';
-import type { BgpFilterResource } from './resources/bgp-filter.ts';
+import { meshSecret, peerSecret } from './resource-set.ts';
 import type { BgpPeerResource, BgpPeerSpec } from './resources/bgp-peer.ts';
 
-/** Hold time where nobody says (RFC 4271 §10 suggests 90 s). */
-const HOLD_SECONDS = 90;
-const CONNECT_RETRY_SECONDS = 10;
-/** CS6, network control. */
-const TOS = 0xc0;
+/** Most sessions at a time with peers accepted by prefix. */
 const DYNAMIC_PEER_LIMIT = 1000;
 
 /** Peers of this node, and the policies they use. */
@@ -46,34 +34,19 @@ export function hasExplicitClients(cluster: Cluster): boolean {
   );
 }
 
-/** The far end of one session. */
-interface Remote {
-  readonly name: string;
-  readonly address: IpAddress;
-  readonly port: number;
-  readonly asn: number;
-  /** The node at the far end, where it is one of the cluster. */
-  readonly node: ClusterNode | undefined;
-  readonly device: string | undefined;
-  readonly localAs: number;
-  /** The two ends were generated from the same resource, so they can agree on who connects. */
-  readonly isAgreed: boolean;
-  readonly families: readonly FamilyName[];
-}
-
 class PeerCompiler {
   readonly #cluster: Cluster;
-  readonly #isReflector: boolean;
   readonly #problems: Problem[];
   readonly #policies: PolicyBook;
+  readonly #sessions: SessionCompiler;
   readonly #peers = new Map<string, DesiredPeer>();
   readonly #dynamicPeers: DesiredDynamicPeer[] = [];
 
   constructor(cluster: Cluster, isReflector: boolean, problems: Problem[]) {
     this.#cluster = cluster;
-    this.#isReflector = isReflector;
     this.#problems = problems;
     this.#policies = new PolicyBook(cluster);
+    this.#sessions = new SessionCompiler(cluster, isReflector, this.#policies, problems);
   }
 
   compile(): CompiledPeers {
@@ -152,11 +125,12 @@ class PeerCompiler {
       versions = [peerIP.address.version];
       localAs = asNumber;
     }
+    const mirror = mirrored(peer);
     for (const node of localNodes(spec, nodes)) {
       if (node === self) continue;
       const asn = spec.localASNumber ?? node.asn;
-      for (const remote of this.#sessionsWith(node, peer, { asn, localAs, prefix: peer.name }, versions)) {
-        this.#add(this.#peer(peer, remote, 'reverse'), undefined);
+      for (const remote of this.#sessionsWith(node, mirror, { asn, localAs, prefix: peer.name }, versions)) {
+        this.#add(this.#peer(mirror, remote, 'reverse'), undefined);
       }
     }
   }
@@ -171,7 +145,7 @@ class PeerCompiler {
     const password =
       reference &&
       source &&
-      this.#password(reference, isOptional, new Reporter(source.origin, `${source.kind} ${source.name}`), [
+      this.#sessions.password(reference, isOptional, new Reporter(source.origin, `${source.kind} ${source.name}`), [
         'spec',
         'nodeMeshPassword',
       ]);
@@ -182,7 +156,7 @@ class PeerCompiler {
       for (const remote of this.#sessionsWith(node, undefined, parties, [4, 6], dialect)) {
         this.#add(
           {
-            ...this.#session(undefined, origin, remote, password),
+            ...this.#sessions.session(undefined, origin, remote, password),
             name: remote.name,
             description: undefined,
             address: remote.address,
@@ -239,20 +213,20 @@ class PeerCompiler {
     const report = reporterOf(peer);
     const password =
       reference &&
-      this.#password(reference, spec.password?.secretKeyRef?.optional === true, report, [
+      this.#sessions.password(reference, spec.password?.secretKeyRef?.optional === true, report, [
         'spec',
         reference.type === 'file' ? 'passwordFile' : 'password',
       ]);
     this.#problems.push(...report.problems.splice(0));
     return {
-      ...this.#session(peer, origin, remote, password),
+      ...this.#sessions.session(peer, origin, remote, password),
       name: remote.name,
       description: spec.description,
       address: remote.address,
       port: remote.port,
       remoteAs: remote.asn,
       passive: spec.passive ?? this.#isPassive(remote, origin.dialect),
-      reachableBy: type === 'reverse' ? undefined : spec.reachableBy,
+      reachableBy: spec.reachableBy,
     };
   }
 
@@ -284,73 +258,6 @@ class PeerCompiler {
     this.#dynamicPeers.push({ ...session, prefixes: peerPrefixes, limit: spec.peerLimit ?? DYNAMIC_PEER_LIMIT });
   }
 
-  /** What every kind of peer has: explicit fields of the resource, else defaults. */
-  #session(
-    peer: BgpPeerResource | undefined,
-    origin: DesiredPeerOrigin,
-    remote: Remote,
-    password: DesiredPassword | undefined,
-  ): DesiredSession & { readonly origin: DesiredPeerOrigin } {
-    const { configuration } = this.#cluster;
-    const spec: BgpPeerSpec = peer?.spec ?? {};
-    const kind = remote.asn === remote.localAs ? 'ibgp' : 'ebgp';
-    const keepaliveSeconds = spec.keepaliveTime;
-    return {
-      origin,
-      device: remote.device,
-      localAddress: this.#localAddress(peer, remote),
-      localAs: remote.localAs,
-      kind,
-      // a keepalive time without a hold time asks for a hold time of three of them (RFC 4271 §4.4)
-      holdSeconds: spec.holdTime ?? configuration.holdTime ?? Math.max(HOLD_SECONDS, 3 * (keepaliveSeconds ?? 0)),
-      keepaliveSeconds,
-      connectRetrySeconds: spec.connectRetryTime ?? configuration.connectRetryTime ?? CONNECT_RETRY_SECONDS,
-      families: remote.families,
-      password,
-      ttlSecurityHops: spec.ttlSecurity,
-      multihopTtl: spec.multihop,
-      tos: TOS,
-      routeReflectorClient: this.#isClient(peer, kind, remote),
-      nextHop: nextHopMode(spec, kind),
-      maxPrefixes: maxPrefixes(spec),
-      allowOwnAs: spec.numAllowedLocalASNumbers ?? 0,
-      ...this.#policyOf(peer, origin, kind),
-      restartSeconds:
-        spec.maxRestartTime ?? (origin.type === 'mesh' ? configuration.nodeMeshMaxRestartTime : undefined),
-      adminDown: spec.shutdown === true ? { text: spec.shutdownText ?? '' } : undefined,
-    };
-  }
-
-  #policyOf(
-    peer: BgpPeerResource | undefined,
-    origin: DesiredPeerOrigin,
-    kind: 'ebgp' | 'ibgp',
-  ): Pick<DesiredSession, 'importPolicy' | 'exportPolicy'> {
-    const spec: BgpPeerSpec = peer?.spec ?? {};
-    // the mesh is trusted by being switched on: its nodes may have an AS number each, and still need no policy
-    const dialect = origin.type === 'mesh' ? 'calico' : origin.dialect;
-    const base = { dialect, kind, isReflector: this.#isReflector } as const;
-    const filters = (names: readonly string[] = []) =>
-      [...(spec.filters ?? []), ...names].flatMap((name) => this.#filter(name));
-    const { import: incoming, export: outgoing } = spec.policy ?? {};
-    return {
-      importPolicy: this.#policies.use('import', {
-        ...base,
-        filters: filters(incoming?.filters),
-        default: incoming?.default,
-      }),
-      exportPolicy: this.#policies.use('export', {
-        ...base,
-        filters: filters(outgoing?.filters),
-        default: outgoing?.default,
-      }),
-    };
-  }
-
-  #filter(name: string): BgpFilterResource[] {
-    return this.#cluster.resources.filters.filter((filter) => filter.name === name);
-  }
-
   #checkFilters(peer: BgpPeerResource): void {
     const report = reporterOf(peer);
     const { filters, policy } = peer.spec;
@@ -361,7 +268,7 @@ class PeerCompiler {
     ];
     for (const { path, names = [] } of lists) {
       for (const [i, name] of names.entries()) {
-        if (this.#filter(name).length === 0)
+        if (this.#sessions.filters(name).length === 0)
           report.error([...path, i], `there is no BGPFilter ${JSON.stringify(name)}`);
       }
     }
@@ -391,58 +298,6 @@ class PeerCompiler {
     return own !== undefined && formatIp(remote.address) > formatIp(own);
   }
 
-  /** A reflector's iBGP peers are clients, but for reflectors of the same cluster id. */
-  #isClient(peer: BgpPeerResource | undefined, kind: 'ebgp' | 'ibgp', remote: Remote): boolean {
-    const { self } = this.#cluster;
-    if (peer?.spec.routeReflectorClient !== undefined) {
-      if (peer.spec.routeReflectorClient && kind === 'ebgp') {
-        const report = reporterOf(peer);
-        const message = `only iBGP peers can be clients: AS ${remote.asn} is not AS ${remote.localAs} (RFC 4456)`;
-        report.error(['spec', 'routeReflectorClient'], message);
-        this.#problems.push(...report.problems);
-      }
-      return peer.spec.routeReflectorClient;
-    }
-    if (kind === 'ebgp' || self.clusterId === undefined) return false;
-    const other = remote.node?.clusterId;
-    return other === undefined || !ipEquals(other, self.clusterId);
-  }
-
-  #localAddress(peer: BgpPeerResource | undefined, remote: Remote): IpAddress | undefined {
-    const source = peer?.spec.sourceAddress ?? 'UseNodeIP';
-    const { version } = remote.address;
-    if (source === 'None' || (source === 'UseNodeIP' && isLinkLocal(remote.address))) return undefined;
-    if (source === 'UseNodeIP') return nodeAddress(this.#cluster.self, version);
-    if (source.version !== version && peer !== undefined) {
-      const report = reporterOf(peer);
-      report.error(
-        ['spec', 'sourceAddress'],
-        `${formatIp(source)}: must be an IPv${version} address, as the peer's is`,
-      );
-      this.#problems.push(...report.problems);
-    }
-    return source;
-  }
-
-  #password(
-    reference: SecretReference,
-    isOptional: boolean,
-    report: Reporter,
-    path: readonly string[],
-  ): DesiredPassword | undefined {
-    const id = secretId(reference);
-    const found = this.#cluster.resources.secrets.get(id) ?? { type: 'missing', reason: `${id} was not looked for` };
-    if (found.type === 'key') return found;
-    if (found.type === 'missing' && isOptional) {
-      report.warn(path, `${found.reason}: it is optional, so sessions come up without a password`);
-      this.#problems.push(...report.problems.splice(0));
-      return undefined;
-    }
-    report.warn(path, `${found.reason}: the peer stays down, as it must not come up without its password`);
-    this.#problems.push(...report.problems.splice(0));
-    return { type: 'unreadable', reason: found.reason };
-  }
-
   /** @param explicit the resource to blame when another peer is already there; absent where giving way is the rule */
   #add(peer: DesiredPeer, explicit: BgpPeerResource | undefined): void {
     const where = `${formatIp(peer.address)}${peer.device === undefined ? '' : `%${peer.device}`} port ${peer.port}`;
@@ -458,12 +313,25 @@ class PeerCompiler {
   }
 }
 
-function reporterOf(peer: BgpPeerResource): Reporter {
-  return new Reporter(peer.origin, `BGPPeer ${peer.name}`);
-}
-
 function dialectOf(peer: BgpPeerResource): 'calico' | 'podroute' {
   return peer.dialect === 'podroute' ? 'podroute' : 'calico';
+}
+
+/** The resource as the other end of its peering reads it: without what one end says of itself, or of whom it calls. */
+function mirrored(peer: BgpPeerResource): BgpPeerResource {
+  const {
+    port,
+    device,
+    passive,
+    routeReflectorClient,
+    localASNumber,
+    reachableBy,
+    sourceAddress,
+    description,
+    ...spec
+  } = peer.spec;
+  const isOwnAddress = sourceAddress !== undefined && typeof sourceAddress !== 'string';
+  return { ...peer, spec: isOwnAddress ? spec : { ...spec, sourceAddress } };
 }
 
 function isForAllNodes(spec: BgpPeerSpec): boolean {
@@ -480,21 +348,4 @@ function localNodes(spec: BgpPeerSpec, nodes: readonly ClusterNode[]): ClusterNo
 
 function toFamily(word: 'ipv4' | 'ipv6'): FamilyName {
   return word === 'ipv4' ? 'ipv4-unicast' : 'ipv6-unicast';
-}
-
-function nextHopMode(spec: BgpPeerSpec, kind: 'ebgp' | 'ibgp'): 'auto' | 'self' | 'unchanged' {
-  if (spec.nextHopMode === 'Self') return 'self';
-  if (spec.nextHopMode === 'Keep') return 'unchanged';
-  return spec.nextHopMode === undefined && spec.keepOriginalNextHop === true && kind === 'ebgp' ? 'unchanged' : 'auto';
-}
-
-function maxPrefixes({ maxPrefixes: written }: BgpPeerSpec): DesiredMaxPrefixes | undefined {
-  return (
-    written && {
-      count: written.count,
-      warnPercent: written.warnPercent ?? 80,
-      action: written.action ?? 'restart',
-      restartSeconds: written.restartTime ?? 300,
-    }
-  );
 }

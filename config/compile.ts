@@ -14,7 +14,7 @@ import type {
   DesiredState,
 } from './desired-state.ts';
 import { type Origin, Reporter } from './document.ts';
-import { hasErrors, type Problem } from './problem.ts';
+import { hasErrors, type Problem, uniqueProblems } from './problem.ts';
 import type { ResourceSet } from './resource-set.ts';
 import { defaultBlockLength } from './resources/ip-pool.ts';
 import type { SpeakerSpec } from './resources/speaker.ts';
@@ -44,7 +44,8 @@ export function compile(resources: ResourceSet, nodeName: string): Result<Compil
   checkBlocks(resources, problems);
   if (cluster === undefined) return err(problems);
   const state = compileState(cluster, problems);
-  return hasErrors(problems) ? err(problems) : ok({ state, warnings: problems });
+  const once = uniqueProblems(problems);
+  return hasErrors(once) ? err(once) : ok({ state, warnings: once });
 }
 
 function compileState(cluster: Cluster, problems: Problem[]): DesiredState {

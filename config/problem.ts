@@ -33,6 +33,11 @@ export function hasErrors(problems: readonly Problem[]): boolean {
   return problems.some((problem) => problem.severity === 'error');
 }
 
+/** Each problem once: a resource that makes many peers has its problems many times. */
+export function uniqueProblems(problems: readonly Problem[]): Problem[] {
+  return [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()];
+}
+
 /** `spec.rules[2].cidr` from a path of keys and indexes. */
 export function formatPath(path: readonly PropertyKey[]): string {
   let text = '';

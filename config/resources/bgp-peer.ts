@@ -149,7 +149,10 @@ function peerRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
     report.warn(['spec', 'maxRestartTime'], 'kept, but graceful restart is not offered to peers yet');
   }
   if (isSet(raw, 'reachableBy')) {
-    report.warn(['spec', 'reachableBy'], 'kept, but podroute does not add the route: the peer must be reachable already');
+    report.warn(
+      ['spec', 'reachableBy'],
+      'kept, but podroute does not add the route: the peer must be reachable already',
+    );
   }
   const { password } = raw;
   if (isRawMap(password) && !isSet(password, 'secretKeyRef')) {

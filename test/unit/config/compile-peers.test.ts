@@ -1,4 +1,4 @@
-import { formatIp } from 'bgp-ts';
+import { formatIp, ip } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
 import type { DesiredPeer } from '../../../config/desired-state.ts';
 import { SecretText } from '../../../config/secret.ts';
@@ -304,6 +304,64 @@ describe('BGPPeer', () => {
     expect(peersOf(text, 'a')).toEqual(['p/b 10.0.0.2 179 AS64512 ebgp passive']);
     expect(peersOf(text, 'b')).toEqual(['p/a 10.0.0.1 179 AS65001 ebgp']);
     expect(peerOf(stateOf(text, 'a'), 'p/b').localAs).toBe(65001);
+  });
+
+  test('the mirror image leaves out what one end says of itself, and keeps the rest', () => {
+    const text = documents(
+      podroute('Node', 'rr', 'ipv4Address: 10.0.0.1'),
+      podroute('Node', 'b', 'ipv4Address: 10.0.0.2', '{ x: "" }'),
+      podroute('BGPConfiguration', 'default', 'nodeToNodeMeshEnabled: false'),
+      podroute(
+        'BGPPeer',
+        'p',
+        `node: rr
+peerSelector: has(x)
+routeReflectorClient: true
+passive: true
+port: 1790
+device: eth7
+description: clients
+sourceAddress: 10.0.0.1
+holdTime: 9
+maxPrefixes: 5`,
+      ),
+    );
+    expect(peerOf(stateOf(text, 'rr'), 'p/b')).toMatchObject({
+      routeReflectorClient: true,
+      passive: true,
+      port: 1790,
+      device: 'eth7',
+      description: 'clients',
+      localAddress: ip('10.0.0.1'),
+    });
+    const { node, peers } = stateOf(text, 'b');
+    expect(node.clusterId).toBeUndefined();
+    expect(peers).toMatchObject([
+      {
+        name: 'p/rr',
+        routeReflectorClient: false,
+        passive: false,
+        port: 179,
+        device: undefined,
+        description: undefined,
+        localAddress: ip('10.0.0.2'),
+        holdSeconds: 9,
+        maxPrefixes: { count: 5 },
+      },
+    ]);
+  });
+
+  test('what is wrong with a resource is said once, however many peers it makes', () => {
+    const text = documents(
+      node('a', 1),
+      node('b', 2),
+      node('c', 3),
+      off,
+      calico('BGPPeer', 'all', 'peerSelector: all()\npassword: { secretKeyRef: { name: s, key: k } }'),
+    );
+    const { state, warnings } = compileText(text, 'a');
+    expect(state.peers.map(({ password }) => password?.type)).toEqual(['unreadable', 'unreadable']);
+    expect(warnings).toHaveLength(1);
   });
 
   test('podroute: peers by prefix', () => {
