@@ -117,7 +117,7 @@ function diffPeers(before: DesiredState, after: DesiredState): Change[] {
   const changed = new Map(changes.map((change) => [change.name, change]));
   for (const { name } of after.peers) {
     const change = changed.get(name);
-    if (change?.action === 'add' || !before.peers.some((peer) => peer.name === name)) continue;
+    if (!before.peers.some((peer) => peer.name === name)) continue;
     changed.set(name, {
       action: 'change',
       kind: 'peer',
