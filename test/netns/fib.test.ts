@@ -18,8 +18,10 @@ let kernel: NetlinkKernel;
 let fib: Fib;
 let a: number;
 let b: number;
+let children: ChildProcess[];
 
 beforeEach(async () => {
+  children = [];
   ns = new Namespace();
   a = ns.index('ea');
   b = ns.index('eb');
@@ -28,6 +30,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  for (const child of children) child.kill('SIGKILL');
   await fib.close({ keepRoutes: true });
   await kernel.close();
   ns.close();
@@ -336,26 +339,41 @@ test('adopts the routes of an earlier run, changes what changed, sweeps the rest
   expect(ns.lines('proto 177')).toEqual(before.filter((line) => !line.startsWith('10.3.')));
 });
 
+/** A started `fib-process.ts`. */
+interface Started {
+  readonly child: ChildProcess;
+  /** Its exit code; null when it was killed. */
+  readonly ended: Promise<number | null>;
+}
+
 /** Starts `fib-process.ts` under plain node and waits until its routes are in. */
-async function startProcess(...args: string[]): Promise<ChildProcess> {
+async function startProcess(...args: string[]): Promise<Started> {
   const script = new URL('./fib-process.ts', import.meta.url).pathname;
   const child = spawn(process.execPath, [script, ns.path, '192.0.2.2', String(a), ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'] },
   });
+  children.push(child);
   let output = '';
-  child.stdout?.on('data', (chunk: Buffer) => {
-    output += chunk.toString();
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+  }
+  let code: number | null | undefined;
+  const ended = once(child, 'exit').then(([exitCode]) => {
+    code = exitCode as number | null;
+    return code;
   });
-  await waitFor('the process to install its routes', () => output.includes('installed'));
-  return child;
+  await waitFor('the process', () => code !== undefined || output.includes('installed'), 30_000);
+  if (!output.includes('installed')) throw new Error(`the process ended with ${code}: ${output}`);
+  return { child, ended };
 }
 
 test('kill -9: the routes stay, the next run adopts them without a write, and sweeps', async () => {
-  const child = await startProcess('2000');
-  const killed = once(child, 'exit');
+  const { child, ended } = await startProcess('2000');
   child.kill('SIGKILL');
-  await killed;
+  await ended;
   expect(ns.routes(4, 'proto 177')).toHaveLength(2000);
   const writes = await ns.monitor();
   await fib.start();
@@ -374,9 +392,8 @@ test('kill -9: the routes stay, the next run adopts them without a write, and sw
 });
 
 test('a process that closes everything ends by itself', async () => {
-  const child = await startProcess('10', 'exit');
-  const [code] = (await once(child, 'exit')) as [number];
-  expect(code).toBe(0);
+  const { ended } = await startProcess('10', 'exit');
+  expect(await ended).toBe(0);
   expect(ns.routes(4, 'proto 177')).toHaveLength(10);
 });
 
