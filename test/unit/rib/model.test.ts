@@ -13,8 +13,8 @@ const CLUSTER_ID = ip('10.9.9.9');
 const OWN = [ip('10.0.0.1'), ip('fd00::1')];
 
 const prefixes = {
-  4: ['10.1.0.0/16', '10.1.0.0/24', '0.0.0.0/0', '192.0.2.1/32', '10.1.128.0/17'].map(prefix),
-  6: ['2001:db8::/32', '2001:db8::/48', '::/0', '2001:db8::1/128', '2001:db8:0:8000::/49'].map(prefix),
+  4: ['10.1.0.0/16', '0.0.0.0/0', '192.0.2.1/32'].map(prefix),
+  6: ['2001:db8::/32', '::/0', '2001:db8:0:8000::/49'].map(prefix),
 };
 const nextHops = {
   4: ['10.0.1.1', '10.0.1.2', '10.0.1.3', '10.0.0.1'].map(ip),
@@ -149,7 +149,7 @@ const random: fc.Arbitrary<Sample> = fc.record({
 
 const sample = fc.oneof(
   { weight: 3, arbitrary: random },
-  { weight: 1, arbitrary: fc.constantFrom(popular, { ...popular, version: 6 as const }, { ...popular, nextHop: 1 }) },
+  { weight: 2, arbitrary: fc.constantFrom(popular, { ...popular, version: 6 as const }, { ...popular, nextHop: 1 }) },
 );
 
 function attributesOf(of: Sample, settings: RibPeerSettings): PathAttributes {
@@ -189,9 +189,10 @@ type Operation =
   | { type: 'nextHop'; version: 4 | 6; which: number; metric: number | undefined }
   | { type: 'slice'; count: number };
 
-const peerIndex = fc.integer({ min: 0, max: specs.length - 1 });
+/** The first two peers, which may tell the same, more often. */
+const peerIndex = fc.oneof(fc.integer({ min: 0, max: specs.length - 1 }), fc.integer({ min: 0, max: 1 }));
 const version = fc.constantFrom(4 as const, 6 as const);
-const which = fc.uniqueArray(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 4 });
+const which = fc.uniqueArray(fc.integer({ min: 0, max: 2 }), { minLength: 1, maxLength: 4 });
 const pathId = fc.integer({ min: 1, max: 2 });
 const operation: fc.Arbitrary<Operation> = fc.oneof(
   {
@@ -237,7 +238,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('originate' as const),
       version,
-      which: fc.integer({ min: 0, max: 4 }),
+      which: fc.integer({ min: 0, max: 2 }),
       med: fc.constantFrom(undefined, 3),
     }),
   },
@@ -246,7 +247,7 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('unoriginate' as const),
       version,
-      which: fc.integer({ min: 0, max: 4 }),
+      which: fc.integer({ min: 0, max: 2 }),
     }),
   },
   {
@@ -449,7 +450,7 @@ function sorted(map: ReadonlyMap<string, string>): [string, string][] {
 describe('the tables agree with the plain RIB', () => {
   test('over random operations, with several peers of mixed kinds and sockets that stick', () => {
     fc.assert(
-      fc.property(fc.array(operation, { minLength: 5, maxLength: 60 }), (operations) => {
+      fc.property(fc.array(operation, { minLength: 10, maxLength: 100 }), (operations) => {
         const pair = new Pair();
         for (let n = 0; n < specs.length; n++) pair.run({ type: 'up', peer: n });
         for (const op of operations) pair.run(op);
@@ -462,7 +463,7 @@ describe('the tables agree with the plain RIB', () => {
 
   test('with all sessions coming up late and nothing split', () => {
     fc.assert(
-      fc.property(fc.array(operation, { minLength: 5, maxLength: 60 }), (operations) => {
+      fc.property(fc.array(operation, { minLength: 10, maxLength: 100 }), (operations) => {
         const pair = new Pair({ batchRows: 16_384, laneOctets: 1 << 20 });
         for (const [n, op] of operations.entries()) {
           // One session after the other comes up while routes are on their way.
