@@ -1,3 +1,4 @@
+import { chooseNodeName } from './cluster.ts';
 import { compile } from './compile.ts';
 import type { DesiredState } from './desired-state.ts';
 import { loadConfig } from './load.ts';
@@ -37,15 +38,13 @@ export interface ReadConfiguration {
 }
 
 /**
- * Reads a configuration and works out what it means for one node. The node is the one that `source.node` names, else the only Node
- * there is, else the one named like the host.
+ * Reads a configuration and works out what it means for one node (`chooseNodeName` says which).
  * @throws ConfigurationError with every problem, warnings included
  */
 export async function readConfiguration(source: ConfigurationSource): Promise<ReadConfiguration> {
   const { resources, problems } = await loadConfig(source.path);
-  const [first, ...others] = resources.nodes;
-  const node = source.node ?? (first !== undefined && others.length === 0 ? first.name : source.hostname);
-  const compiled = compile(resources, node);
+  const node = chooseNodeName(resources, source.node, source.hostname);
+  const compiled = compile(resources, node ?? source.hostname);
   const all = [...problems, ...(compiled.ok ? compiled.value.warnings : compiled.error)];
   if (!compiled.ok || hasErrors(all)) throw new ConfigurationError(source.path, all);
   return { state: compiled.value.state, warnings: all.map(formatProblem) };

@@ -92,7 +92,7 @@ export class Daemon {
     const { state, warnings } = await readConfiguration(options.source);
     const log = options.createLog(state.log.level);
     for (const warning of warnings) log.warn('configuration', { warning });
-    const kernelRoutes = state.fib.enabled ? await NetlinkKernel.open() : undefined;
+    const kernelRoutes = state.fib.enabled ? await NetlinkKernel.open({ log }) : undefined;
     const daemon = new Daemon(options, state, log, kernelRoutes);
     try {
       await daemon.#start();
@@ -168,7 +168,8 @@ export class Daemon {
 
   /**
    * Reads the configuration again and applies the difference, or with `dryRun` only tells it.
-   * @throws ConfigurationError when it has problems; then the running configuration stays in force
+   * @throws ConfigurationError when it has problems, ControlError when it makes another speaker of this one (AS number, router id);
+   * then the running configuration stays in force
    */
   async reload(dryRun: boolean): Promise<ReloadReply> {
     const { state, warnings } = await readConfiguration(this.#options.source);
@@ -180,7 +181,12 @@ export class Daemon {
       warnings: warnings.map((message) => ({ message })),
     };
     if (dryRun) return reply;
-    this.#apply(state);
+    const identity = changes.find(({ kind, effect }) => kind === 'node' && effect === 'restart');
+    if (identity !== undefined) {
+      const what = `${identity.name}: ${identity.detail ?? 'changed'}`;
+      throw new ControlError('refused', `${what}: only a new start of the daemon applies this; nothing was changed`);
+    }
+    this.#apply(liveState(this.#state, state));
     this.#log.info('reloaded', { changes: changes.length, resets: reply.resets });
     return reply;
   }
@@ -307,13 +313,7 @@ export class Daemon {
   }
 
   #applyDynamicPeers(state: DesiredState, local: LocalAddresses): void {
-    const usable = state.dynamicPeers.filter(({ name, password }) => {
-      if (password === undefined) return true;
-      // A key for a whole prefix is not given to the kernel yet: accepting without it would leave the session open to anybody.
-      this.#log.error('peers not accepted', { name, reason: 'a password together with peerPrefixes is not supported' });
-      return false;
-    });
-    this.#speaker.setDynamicRules(usable.map((rule) => dynamicRule(state, rule, this.#policies, local)));
+    this.#speaker.setDynamicRules(state.dynamicPeers.map((rule) => dynamicRule(state, rule, this.#policies, local)));
   }
 
   /** Brings what this node originates, and the discard routes under it, to what `state` says. */

@@ -103,8 +103,8 @@ try {
   process.on('SIGINT', () => stop('SIGINT'));
   process.on('SIGHUP', () => {
     daemon.reload(false).catch((error: unknown) => {
-      if (!(error instanceof ConfigurationError)) throw error;
-      for (const line of error.lines) log.error('reload refused', { problem: line });
+      const problems = error instanceof ConfigurationError ? error.lines : [errorMessage(error)];
+      for (const problem of problems) log.error('reload refused', { problem });
     });
   });
 } catch (error) {

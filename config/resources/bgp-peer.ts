@@ -148,12 +148,6 @@ function peerRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
   if (isSet(raw, 'maxRestartTime')) {
     report.warn(['spec', 'maxRestartTime'], 'kept, but graceful restart is not offered to peers yet');
   }
-  if (isSet(raw, 'reachableBy')) {
-    report.warn(
-      ['spec', 'reachableBy'],
-      'kept, but podroute does not add the route: the peer must be reachable already',
-    );
-  }
   const { password } = raw;
   if (isRawMap(password) && !isSet(password, 'secretKeyRef')) {
     report.error(['spec', 'password', 'secretKeyRef'], 'is missing');
@@ -164,8 +158,10 @@ function peerRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
 function podrouteRules(raw: RawMap, report: Reporter): void {
   atMostOne(raw, report, ['password', 'passwordFile']);
   atMostOne(raw, report, ['ttlSecurity', 'multihop']);
-  if (isSet(raw, 'peerPrefixes')) {
-    report.warn(['spec', 'peerPrefixes'], 'kept, but peers are not accepted by prefix yet: name them one by one');
+  for (const key of ['password', 'passwordFile']) {
+    if (isSet(raw, key) && isSet(raw, 'peerPrefixes')) {
+      report.error(['spec', key], 'cannot be set together with peerPrefixes: a key belongs to one address');
+    }
   }
   for (const key of ['peerLimit']) {
     if (isSet(raw, key) && !isSet(raw, 'peerPrefixes')) report.error(['spec', key], 'needs peerPrefixes');
