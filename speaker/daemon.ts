@@ -21,6 +21,7 @@ import { ApiServer } from './api/server.ts';
 import {
   discardPrefixes,
   dynamicRule,
+  liveState,
   type Origination,
   originations,
   PolicySet,
