@@ -20,6 +20,7 @@ import {
   WOULD_BLOCK,
 } from '../native/index.ts';
 import type { Connection, ConnectionEnd, ConnectionHandlers, TcpOptions } from './connection.ts';
+import { readMd5Drops, silenceReason } from './tcp-md5.ts';
 import { applyTcpOptions, endpointOf, setMd5Key } from './tcp-socket.ts';
 
 /** Beyond so many queued octets `write` asks its caller to wait. */
@@ -119,8 +120,10 @@ export class TcpConnection implements Connection {
     this.#handlers = handlers;
     if (this.#isFailing) return;
     this.#isConnecting = true;
+    const drops = readMd5Drops();
     this.#timer = this.#shared.clock.setTimer(timeoutMs, () => {
-      this.#close({ code: 'ETIMEDOUT', message: `no answer within ${timeoutMs / 1000} s` });
+      const reason = silenceReason(this.#password !== undefined, drops, readMd5Drops());
+      this.#close({ code: 'ETIMEDOUT', message: `no answer within ${timeoutMs / 1000} s${reason}` });
     });
     try {
       connect(this.#fd, address);
