@@ -132,7 +132,8 @@ export class Peer {
    */
   accept(connection: Connection): boolean {
     if (!this.#isRunning || !ipEquals(connection.remoteAddress, this.#settings.address)) return false;
-    if (this.#adminDown !== undefined || this.#main === undefined) return false;
+    // No run: administratively down, or in idle hold.
+    if (this.#main === undefined) return false;
     connection.configure(tcpOptionsOf(this.#settings));
     if (this.#main.state === 'Active') {
       this.#main.adopt(connection);

@@ -205,8 +205,10 @@ describe('collision', () => {
     );
     lab.clock.advance(10);
     expect(a.snapshot()).toMatchObject({ state: 'Established', connections: 1 });
+    expect(lab.network.connections.filter(({ isOpen }) => isOpen)).toEqual([end.connection]);
     lab.clock.advance(30_000);
-    expect(lab.network.connections.filter(({ isOpen }) => isOpen)).toHaveLength(1);
+    expect(lab.network.connections).toHaveLength(2);
+    expect(a.snapshot().lastFailure).toBeUndefined();
   });
 });
 
@@ -593,6 +595,21 @@ describe('garbage', () => {
     expect(end.isClosed).toBe(true);
     expect(a.snapshot()).toMatchObject({ state: 'Idle' });
     expect(left.handlers.downs).toHaveLength(state === 'Established' ? 1 : 0);
+  });
+
+  test('what follows a NOTIFICATION in the same segment is not looked at', () => {
+    const lab = new SessionLab();
+    const left = lab.speaker('10.0.0.1');
+    const a = left.add(peerSettings('10.0.0.2', { passive: true }));
+    a.start();
+    const end = lab.rawConnect('10.0.0.2', '10.0.0.1');
+    lab.clock.advance(10);
+    end.send(remoteOpen, keepalive, new Uint8Array([...encodeNotification(cease(2)), ...update, ...garbage]));
+    lab.clock.advance(10);
+    expect(left.handlers.downs).toMatchObject([{ type: 'notification-received' }]);
+    expect(left.handlers.updates).toEqual([]);
+    expect(a.snapshot().received).toMatchObject({ notification: 1, update: 0 });
+    expect(end.heard).toEqual(['OPEN', 'KEEPALIVE']);
   });
 
   test('octets in every state from a peer that closes at once do no harm', () => {
