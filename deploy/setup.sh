@@ -10,7 +10,7 @@ purpose=${1:-demo}
 packages="gcc libc6-dev make iproute2 iputils-ping ca-certificates frr"
 case $purpose in
   demo) ;;
-  test) packages="$packages bird2 gobgpd tcpdump bash" ;;
+  test) packages="$packages bird2 gobgpd tcpdump bash zsh fish" ;;
   *) echo "setup.sh: '$purpose': expected demo or test" >&2; exit 2 ;;
 esac
 
