@@ -1,4 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { candidates } from '../../../bgpctl/commands/completion.ts';
@@ -134,9 +137,13 @@ describe.each(['zsh', 'fish'])('%s', (shell) => {
   });
 
   test.runIf(isThere)('parses', async () => {
-    expect(spawnSync(shell, ['-n'], { input: await script(shell), encoding: 'utf8' })).toMatchObject({
-      status: 0,
-      stderr: '',
-    });
+    const directory = mkdtempSync(join(tmpdir(), 'podroute-completion-'));
+    try {
+      const path = join(directory, `bgpctl.${shell}`);
+      writeFileSync(path, await script(shell));
+      expect(spawnSync(shell, ['-n', path], { encoding: 'utf8' })).toMatchObject({ status: 0, stderr: '' });
+    } finally {
+      rmSync(directory, { recursive: true });
+    }
   });
 });
