@@ -62,18 +62,24 @@ export class UpdateEncoder {
     return this.#tooLong;
   }
 
-  /** The messages for a sorted batch. */
-  encode(batch: ChangeBatch, options: EncodingOptions): EncodedRound {
+  /**
+   * The messages for a sorted batch.
+   * @param isWanted whether anybody is to get what is for an audience; asked once for each
+   */
+  encode(batch: ChangeBatch, options: EncodingOptions, isWanted: (audience: number) => boolean): EncodedRound {
     this.#at = 0;
     this.#parts = 0;
     this.#twoOctet.clear();
     const { rows, runStart, runAudience, runSet, runCount } = batch;
     let audience = -1;
+    let skips = false;
     for (let run = 0; run < runCount; run++) {
       if (runAudience[run] !== audience) {
         audience = runAudience[run]!;
-        this.#startPart(audience);
+        skips = !isWanted(audience);
+        if (!skips) this.#startPart(audience);
       }
+      if (skips) continue;
       const set = runSet[run]!;
       const first = runStart[run]!;
       const last = runStart[run + 1]!;

@@ -217,7 +217,8 @@ export class UpdateGroup {
 
   #push(lane: Lane): void {
     if (this.#batch.runCount === 0) return;
-    const round = this.#encoder.encode(this.#batch, this.#options);
+    const round = this.#encoder.encode(this.#batch, this.#options, (audience) => isWanted(lane, audience));
+    if (round.bytes.length === 0) return;
     lane.rounds.push(round);
     lane.octets += round.bytes.length;
   }
@@ -329,7 +330,14 @@ export class UpdateGroup {
   }
 
   #enter(receiver: Receiver, lane: Lane, endOfRibAt: number): void {
-    const member: Member = { receiver, lane, round: lane.base + lane.rounds.length, part: 0, endOfRibAt };
+    const member: Member = {
+      receiver,
+      lane,
+      round: lane.base + lane.rounds.length,
+      part: 0,
+      isReceiving: true,
+      endOfRibAt,
+    };
     this.#members.set(receiver, member);
     this.#sources.add(receiver.source);
     lane.members.add(member);
@@ -373,6 +381,12 @@ function canPack(lane: Lane): boolean {
   if (lane.members.size === 0) return lane.isMain;
   const end = lane.base + lane.rounds.length;
   for (const member of lane.members) if (member.round === end && !member.receiver.isBlocked) return true;
+  return false;
+}
+
+/** Whether any member must get what is for this audience: the only member may be the source itself. */
+function isWanted(lane: Lane, audience: number): boolean {
+  for (const { receiver } of lane.members) if (isFor(audience, receiver.source)) return true;
   return false;
 }
 

@@ -45,7 +45,11 @@ export class RibLab {
   readonly warnings: string[] = [];
   #now = 0;
 
-  constructor(options: Partial<RibOptions> = {}, limits?: GroupLimits) {
+  constructor(
+    options: Partial<RibOptions> = {},
+    limits?: GroupLimits,
+    noNextHopSelf: (peers: readonly string[], family: FamilyName) => void = () => {},
+  ) {
     const all: RibOptions = {
       localAs: 64999,
       routerId: ip('10.0.0.1'),
@@ -66,6 +70,7 @@ export class RibLab {
       prefixLimitWarning: (peer, family, count, limit) => {
         this.warnings.push(`${peer} ${family} ${count}/${limit}`);
       },
+      noNextHopSelf,
     });
     this.out = new UpdateOut(this.rib, limits);
   }
@@ -104,6 +109,10 @@ export class LabPeer {
   isStuck = false;
   updates = 0;
   octets = 0;
+  /** What `send` was given. */
+  readonly buffers: Uint8Array[] = [];
+  /** Called after each UPDATE was taken in. */
+  onTold: () => void = () => {};
   updateIn: UpdateIn | undefined;
   readonly #lab: RibLab;
   readonly #session: LabSession;
@@ -216,6 +225,7 @@ export class LabPeer {
   }
 
   #take(bytes: Uint8Array): void {
+    this.buffers.push(bytes);
     let at = 0;
     while (at < bytes.length) {
       const length = ((bytes[at + 16] ?? 0) << 8) | (bytes[at + 17] ?? 0);
@@ -230,6 +240,7 @@ export class LabPeer {
       for (const { prefix } of [...nlri, ...(mpReach?.nlri ?? [])]) this.told.set(formatPrefix(prefix), attributes);
       if (endOfRib !== undefined) this.endOfRib.push({ family: endOfRib, told: this.told.size });
       this.updates++;
+      this.onTold();
       at += length;
     }
     this.octets += bytes.length;
