@@ -142,14 +142,14 @@ export class Control implements ControlSurface {
 
   shutdown(name: string, request: ShutdownRequest): PeerActionReply {
     const entry = this.#find(name);
-    entry.peer.stop(request.message ?? '');
+    this.#parts.speaker.shutdown(entry, request.message ?? '');
     return this.#done(entry, 'shut down (Cease/Administrative Shutdown)');
   }
 
   enable(name: string): PeerActionReply {
     const entry = this.#find(name);
     if (entry.peer.snapshot().adminDown === undefined) return this.#done(entry, 'was not shut down');
-    entry.peer.enable();
+    this.#parts.speaker.enable(entry);
     return this.#done(entry, 'enabled');
   }
 

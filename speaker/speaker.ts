@@ -147,6 +147,7 @@ export class Speaker {
     const losesPassword = password !== undefined && settings.session.password === undefined;
     if (hasMoved || losesPassword) this.#listener.removePeer(entry.peer);
     this.#settings.set(settings.session.name, settings);
+    if (settings.session.adminDown !== undefined) entry.restart?.clear();
     const outcome = entry.peer.update(settings.session);
     this.#deps.rib.updatePeer(entry.handle, settings.rib);
     this.#listener.addPeer(entry.peer);
@@ -165,6 +166,18 @@ export class Speaker {
     this.#entries.delete(name);
     this.#settings.delete(name);
     this.#deps.wake();
+  }
+
+  /** Takes a peer down because a person says so, and tells it `text` (RFC 9003); only `enable` brings it back. */
+  shutdown(entry: PeerEntry, text: string): void {
+    this.#entries.get(entry.peer.name)?.restart?.clear();
+    entry.peer.stop(text);
+  }
+
+  /** Takes back `shutdown`, or what a prefix limit did. */
+  enable(entry: PeerEntry): void {
+    this.#entries.get(entry.peer.name)?.restart?.clear();
+    entry.peer.enable();
   }
 
   /** Evaluates a peer's routes again in both directions; asks the peer for its own where it offered that. */
