@@ -335,7 +335,6 @@ export class UpdateGroup {
       lane,
       round: lane.base + lane.rounds.length,
       part: 0,
-      isReceiving: true,
       endOfRibAt,
     };
     this.#members.set(receiver, member);
