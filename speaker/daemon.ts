@@ -2,19 +2,18 @@ import { join } from 'node:path';
 import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
 import { NetlinkWiring } from '../cni/netlink-wiring.ts';
 import { CniServer } from '../cni/server.ts';
-import type { DesiredPolicyUse, DesiredState } from '../config/desired-state.ts';
+import type { DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
 import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { Fib } from '../fib/fib.ts';
 import { NetlinkKernel } from '../fib/netlink-kernel.ts';
 import { NextHopTable } from '../fib/next-hop-table.ts';
-import type { Block, HealthReply, PodsReply, PolicyMode, ReloadReply } from '../lib/api.ts';
+import type { HealthReply, ReloadReply } from '../lib/api.ts';
 import { type Clock, systemClock, type TimerHandle } from '../lib/clock.ts';
 import type { Logger, LogLevel } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
 import { version } from '../lib/version.ts';
 import { Rib } from '../rib/rib.ts';
-import type { RibPeerSettings } from '../rib/types.ts';
 import { ControlError } from './api/control-surface.ts';
 import type { PeerFacts } from './api/peer-view.ts';
 import { ApiServer } from './api/server.ts';
@@ -28,6 +27,7 @@ import {
   peerSettings,
 } from './apply-config.ts';
 import { Control, type ForwardingReading } from './control.ts';
+import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
 import { Forwarding } from './forwarding.ts';
 import type { ListenAddress } from './listener.ts';
 import { LocalAddresses } from './local-addresses.ts';
@@ -398,8 +398,8 @@ export class Daemon {
       },
       peerFacts: (name) => this.#peerFacts(name),
       forwarding: this.#kernel && forwardingReading(this.#kernel, this.#state),
-      pods: () => this.#pods(),
-      blocks: () => this.#blocks(),
+      pods: () => (this.#cni?.pods() ?? []).map(podReading),
+      blocks: () => blockReadings(this.#cni?.blocks() ?? [], this.#state, this.#discarded),
       reload: (dryRun) => this.#reloadForApi(dryRun),
       health: () => this.#health(),
       wake: () => this.#loop.wake(),
@@ -420,66 +420,21 @@ export class Daemon {
     const configured = this.#state.peers.find((candidate) => candidate.name === name);
     const peer = configured ?? this.#state.dynamicPeers.find((candidate) => candidate.name === rule);
     if (peer === undefined) throw ControlError.notFound('peer', name);
-    return {
-      description: configured?.description,
-      routeReflectorClient: peer.routeReflectorClient,
-      nextHop: peer.nextHop satisfies RibPeerSettings['nextHop'],
-      maxPrefix: peer.maxPrefixes?.count,
-      importPolicy: policyMode(peer.importPolicy, 'import'),
-      exportPolicy: policyMode(peer.exportPolicy, 'export'),
-    };
-  }
-
-  #pods(): PodsReply['pods'] {
-    return (this.#cni?.pods() ?? []).map((pod) => ({
-      containerId: pod.containerId,
-      interface: pod.ifName,
-      hostInterface: pod.hostIfName,
-      network: pod.network,
-      addresses: pod.addresses.map(formatIp),
-      createdAt: new Date(pod.createdMs).toISOString(),
-      ...(pod.podNamespace === undefined ? {} : { namespace: pod.podNamespace }),
-      ...(pod.podName === undefined ? {} : { name: pod.podName }),
-    }));
-  }
-
-  #blocks(): Block[] {
-    const { blocks, fib } = this.#state;
-    return (this.#cni?.blocks() ?? []).map(({ prefix, capacity, used }) => {
-      const desired = blocks.find((block) => formatPrefix(block.prefix) === formatPrefix(prefix));
-      return {
-        prefix: formatPrefix(prefix),
-        family: prefix.address.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast',
-        size: capacity,
-        used,
-        free: Math.max(0, capacity - used),
-        advertised: desired?.advertise ?? false,
-        discard: fib.enabled && this.#discarded.has(formatPrefix(prefix)) ? fib.discardType : 'none',
-        ...(desired?.pool === undefined ? {} : { pool: desired.pool }),
-      };
-    });
+    return peerFacts(peer, configured?.description);
   }
 
   /** Whether this daemon's own job is done; never a function of one remote peer. */
   #health(): HealthReply {
-    const checks = [
+    const checks: HealthReply['checks'] = [
       { name: 'configuration', ok: true },
       { name: 'listening', ok: this.#isListening },
     ];
-    if (this.#kernel !== undefined) {
-      const { failed, pending } = this.#kernel.fib.counters;
-      checks.push({ name: 'kernel routes', ok: failed === 0, ...detail(failed, pending) });
-    }
+    if (this.#kernel !== undefined) checks.push(kernelCheck(this.#kernel.fib.counters));
     return { ready: checks.every(({ ok }) => ok), checks };
   }
 }
 
 const MAIN_TABLE = 254;
-
-function detail(failed: number, pending: number): { detail?: string } {
-  if (failed === 0 && pending === 0) return {};
-  return { detail: `${failed} refused by the kernel, ${pending} on their way` };
-}
 
 function cniBlocks(state: DesiredState) {
   const { reserved } = state.ipam;
@@ -509,16 +464,3 @@ function apiProblem(problem: ConfigurationError['problems'][number]) {
     ...(problem.document === undefined ? {} : { document: problem.document }),
   };
 }
-
-/** Which policy decides, in the words of the control API. */
-function policyMode({ policy, mode }: DesiredPolicyUse, direction: 'import' | 'export'): PolicyMode {
-  const isNamed = mode === 'configured';
-  return { mode, names: isNamed ? [policy] : [], ...(isNamed ? {} : { reason: reasons[mode](direction) }) };
-}
-
-const reasons = {
-  calico: (direction: string) =>
-    direction === 'import' ? 'Calico resources import everything' : 'Calico resources export what this node originates',
-  rfc8212: (direction: string) => `eBGP without an ${direction} policy passes nothing (RFC 8212)`,
-  ibgp: (direction: string) => `iBGP without an ${direction} policy`,
-} as const;
