@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LabHost } from './lab.ts';
 
@@ -11,6 +11,10 @@ export interface Frr {
   vtyshJson<T = Record<string, unknown>>(command: string): T;
   /** Adds lines to the running configuration. */
   configure(lines: readonly string[]): void;
+  /** Sends bgpd a signal; `SIGKILL` ends it without a word. */
+  signalBgpd(signal: NodeJS.Signals): void;
+  /** Starts bgpd again after it ended, with the configuration of the beginning. */
+  restartBgpd(): void;
 }
 
 /**
@@ -22,27 +26,37 @@ export function startFrr(host: LabHost, config: readonly string[]): Frr {
   mkdirSync(dir, { recursive: true });
   execFileSync('chown', ['frr:frr', dir]);
   chmodSync(dir, 0o755);
-  for (const daemon of ['zebra', 'bgpd']) {
+  const path = host.write('frr.conf', `${config.join('\n')}\n`);
+  const pidFile = (daemon: string): string => join(dir, `${daemon}.pid`);
+  const vtysh = (args: readonly string[]): string => host.run(['vtysh', '--vty_socket', dir, ...args]);
+  const start = (daemon: 'zebra' | 'bgpd'): void => {
     const files = [
       '--vty_socket',
       dir,
       '-z',
       join(dir, 'zserv.api'),
       '-i',
-      join(dir, `${daemon}.pid`),
+      pidFile(daemon),
       '-f',
       join(dir, 'none.conf'),
     ];
     host.run([`/usr/lib/frr/${daemon}`, '-d', ...files, '-P', '0', ...(daemon === 'bgpd' ? ['-p', '179'] : [])]);
-  }
-  const path = host.write('frr.conf', `${config.join('\n')}\n`);
-  const vtysh = (args: readonly string[]): string => host.run(['vtysh', '--vty_socket', dir, ...args]);
+  };
+  start('zebra');
+  start('bgpd');
   vtysh(['-f', path]);
   return {
     vtysh: (command) => vtysh(['-c', command]),
     vtyshJson: <T>(command: string) => JSON.parse(vtysh(['-c', `${command} json`])) as T,
     configure(lines) {
       vtysh(['-c', 'configure terminal', ...lines.flatMap((line) => ['-c', line])]);
+    },
+    signalBgpd(signal) {
+      process.kill(Number(readFileSync(pidFile('bgpd'), 'utf8')), signal);
+    },
+    restartBgpd() {
+      start('bgpd');
+      vtysh(['-f', path]);
     },
   };
 }

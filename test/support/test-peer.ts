@@ -10,6 +10,7 @@ import {
   encodeUpdate,
   Families,
   type FamilyName,
+  formatIp,
   formatPrefix,
   frameType,
   HEADER_OCTETS,
@@ -66,6 +67,8 @@ export class TestPeer {
   readonly endOfRib = new Set<FamilyName>();
   readonly notifications: string[] = [];
   readonly context: SessionContext;
+  /** What was wrong with messages that came; the connection ends with the first. */
+  readonly problems: string[] = [];
   /** The OPEN that came from the other side. */
   remoteOpen: OpenMessage | undefined;
   isClosed = false;
@@ -76,15 +79,36 @@ export class TestPeer {
   #isEstablished = false;
   #keepalive: NodeJS.Timeout | undefined;
 
-  /** Connects, exchanges OPENs and resolves once the session is up. */
-  static async connect(options: TestPeerOptions): Promise<TestPeer> {
-    const peer = new TestPeer(options, openSocket(options));
-    peer.#socket.write(encodeOpen(openOf(options)));
-    await waitFor(`the session of the test peer with AS ${options.asn}`, () => {
-      if (peer.isClosed) throw new Error(`closed: ${peer.notifications.join('; ') || 'without a word'}`);
-      return peer.#isEstablished;
-    });
-    return peer;
+  /**
+   * Connects, exchanges OPENs and resolves once the session is up. A speaker that does not listen yet, or closes because it does not know
+   * its peers yet, is tried again.
+   * @throws Error naming the last thing seen once `timeoutMs` have passed
+   */
+  static async connect(options: TestPeerOptions, timeoutMs = 15_000): Promise<TestPeer> {
+    let peer: TestPeer | undefined;
+    const what = `the session of the test peer in AS ${options.asn} with ${formatIp(options.remoteAddress)}`;
+    try {
+      await waitFor(
+        what,
+        () => {
+          if (peer?.isClosed === true) {
+            const seen = peer.notifications.join('; ') || 'without a word';
+            peer = undefined;
+            throw new Error(`closed: ${seen}`);
+          }
+          if (peer === undefined) {
+            peer = new TestPeer(options, openSocket(options));
+            peer.#socket.write(encodeOpen(openOf(options)));
+          }
+          return peer.#isEstablished;
+        },
+        timeoutMs,
+      );
+    } catch (error) {
+      peer?.close();
+      throw error;
+    }
+    return peer as unknown as TestPeer;
   }
 
   private constructor(options: TestPeerOptions, fd: number) {
@@ -144,6 +168,11 @@ export class TestPeer {
     this.#ended();
   }
 
+  #malformed(what: string): void {
+    this.problems.push(what);
+    this.close();
+  }
+
   #ended(): void {
     clearInterval(this.#keepalive);
     this.isClosed = true;
@@ -154,12 +183,18 @@ export class TestPeer {
     let at = 0;
     for (;;) {
       const length = nextFrame(this.#pending, at, this.#pending.length, 65535);
-      if (length < 0) throw new Error('test peer: the other side sent a malformed header');
+      if (length < 0) {
+        this.#malformed('header');
+        return;
+      }
       if (length === 0) break;
       const type = frameType(this.#pending, at);
       const body = Uint8Array.from(this.#pending.subarray(at + HEADER_OCTETS, at + length));
       const message = decodeMessage(type, body, this.context);
-      if (!message.ok) throw new Error(`test peer: ${describeNotification(message.error)}`);
+      if (!message.ok) {
+        this.#malformed(describeNotification(message.error));
+        return;
+      }
       this.#handle(message.value);
       at += length;
     }
@@ -182,6 +217,7 @@ export class TestPeer {
       case 'update': {
         const { update } = message;
         this.updates += 1;
+        for (const problem of update.problems) this.problems.push(problem.message);
         if (update.endOfRib !== undefined) this.endOfRib.add(update.endOfRib);
         for (const { prefix } of [...update.withdrawn, ...(update.mpUnreach?.withdrawn ?? [])]) {
           this.routes.delete(formatPrefix(prefix));

@@ -1,0 +1,278 @@
+import { ip } from 'bgp-ts';
+import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
+import { type Podroute, startPodroute } from '../../deploy/lab/podroute.ts';
+import type { PeerDetail, Route } from '../../lib/api.ts';
+import { TestPeer } from '../support/test-peer.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Daemon, type DaemonName, type NeighborOptions, startDaemon } from './daemon.ts';
+import { type ShownRoute, type ShownRoutes, textSet } from './shown-route.ts';
+
+/** Addresses of the chain `west - node - peer - east`; each `-` is a link of its own. */
+export const addresses = {
+  west: { ipv4: '10.1.0.2', ipv6: 'fd00:1::2' },
+  nodeWest: { ipv4: '10.1.0.1', ipv6: 'fd00:1::1' },
+  node: { ipv4: '10.2.0.1', ipv6: 'fd00:2::1' },
+  peer: { ipv4: '10.2.0.2', ipv6: 'fd00:2::2' },
+  peerEast: { ipv4: '10.3.0.1', ipv6: 'fd00:3::1' },
+  east: { ipv4: '10.3.0.2', ipv6: 'fd00:3::2' },
+} as const;
+
+/** Router ids; those of node and peer are also their cluster ids. */
+export const routerIds = { west: '10.1.0.2', node: '10.2.0.1', peer: '10.2.0.2', east: '10.3.0.2' } as const;
+
+export interface ChainOptions {
+  readonly label: string;
+  readonly daemon: DaemonName;
+  readonly asns: { readonly west: number; readonly node: number; readonly peer: number; readonly east: number };
+  /** Transport of the session between node and peer. */
+  readonly transport?: 'ipv4' | 'ipv6';
+  /** What the daemon is told about its session with the node, beyond addresses and AS. */
+  readonly peerSettings?: Partial<NeighborOptions>;
+  /** Lines for the node's BGPPeer of that session. */
+  readonly nodeSettings?: Readonly<Record<string, unknown>>;
+  /** Feeders at the ends. */
+  readonly feeders?: boolean;
+  /** The feeders' AS numbers travel in two octets. */
+  readonly twoOctetFeeders?: boolean;
+}
+
+/** A feeder, podrouted, a real daemon and another feeder in a row, each in a namespace of its own. */
+export class Chain {
+  readonly lab: Lab;
+  readonly node: Podroute;
+  readonly daemon: Daemon;
+  readonly options: ChainOptions;
+  readonly #westHost: LabHost;
+  readonly #eastHost: LabHost;
+
+  constructor(options: ChainOptions) {
+    this.options = options;
+    this.lab = new Lab(options.label);
+    const { lab } = this;
+    const [west, node, peer, east] = ['west', 'node', 'peer', 'east'].map((name) => lab.host(name)) as [
+      LabHost,
+      LabHost,
+      LabHost,
+      LabHost,
+    ];
+    this.#westHost = west;
+    this.#eastHost = east;
+    lab.link(west, 'eth0', both(addresses.west), node, 'west', both(addresses.nodeWest));
+    lab.link(node, 'peer', both(addresses.node), peer, 'node', both(addresses.peer));
+    lab.link(peer, 'east', both(addresses.peerEast), east, 'eth0', both(addresses.east));
+    // Next hops that reflectors leave alone must be within reach.
+    node.ip(`route add 10.3.0.0/24 via ${addresses.peer.ipv4}`);
+    node.ip(`-6 route add fd00:3::/64 via ${addresses.peer.ipv6}`);
+    peer.ip(`route add 10.1.0.0/24 via ${addresses.node.ipv4}`);
+    peer.ip(`-6 route add fd00:1::/64 via ${addresses.node.ipv6}`);
+    this.daemon = startDaemon(options.daemon, peer, this.daemonOptions());
+    this.node = startPodroute(node, this.nodeConfig());
+  }
+
+  /** Address of the node as the daemon sees it. */
+  get nodeAddress(): string {
+    return addresses.node[this.#transport];
+  }
+
+  /** Address of the daemon as the node sees it. */
+  get peerAddress(): string {
+    return addresses.peer[this.#transport];
+  }
+
+  get #transport(): 'ipv4' | 'ipv6' {
+    return this.options.transport ?? 'ipv4';
+  }
+
+  get #isReflection(): boolean {
+    const { west, node, peer, east } = this.options.asns;
+    return west === node && node === peer && peer === east;
+  }
+
+  /** What the daemon is told. @param changes laid over the session with the node */
+  daemonOptions(changes: Partial<NeighborOptions> = {}) {
+    const { asns, peerSettings, feeders = true } = this.options;
+    const other = this.#transport === 'ipv4' ? 'ipv6' : 'ipv4';
+    return {
+      asn: asns.peer,
+      routerId: routerIds.peer,
+      neighbors: [
+        {
+          name: 'node',
+          address: this.nodeAddress,
+          localAddress: this.peerAddress,
+          otherNextHop: addresses.peer[other],
+          asn: asns.node,
+          client: this.#isReflection,
+          ...peerSettings,
+          ...changes,
+        },
+        ...(feeders
+          ? [
+              {
+                name: 'east',
+                address: addresses.east.ipv4,
+                localAddress: addresses.peerEast.ipv4,
+                otherNextHop: addresses.peerEast.ipv6,
+                asn: asns.east,
+                client: this.#isReflection,
+                passive: true,
+              },
+            ]
+          : []),
+      ],
+    };
+  }
+
+  /** podroute.yaml of the node; JSON is YAML. @param changes laid over the session with the peer */
+  nodeConfig(changes: Readonly<Record<string, unknown>> = {}): string {
+    const { asns, nodeSettings, feeders = true } = this.options;
+    const metadata = (name: string) => ({ apiVersion: 'podroute.io/v1', metadata: { name } });
+    const common = { policy: { import: 'accept', export: 'accept' }, routeReflectorClient: this.#isReflection };
+    const documents = [
+      {
+        ...metadata('node'),
+        kind: 'Node',
+        spec: {
+          asNumber: asns.node,
+          ipv4Address: `${addresses.node.ipv4}/24`,
+          ipv6Address: `${addresses.node.ipv6}/64`,
+          routeReflectorClusterID: routerIds.node,
+        },
+      },
+      { ...metadata('default'), kind: 'Speaker', spec: { cni: { enabled: false }, fib: { enabled: true } } },
+      {
+        ...metadata('peer'),
+        kind: 'BGPPeer',
+        spec: {
+          peerIP: this.peerAddress,
+          asNumber: asns.peer,
+          connectRetryTime: '1s',
+          ...common,
+          ...nodeSettings,
+          ...changes,
+        },
+      },
+      ...(feeders
+        ? [
+            {
+              ...metadata('west'),
+              kind: 'BGPPeer',
+              spec: {
+                peerIP: addresses.west.ipv4,
+                asNumber: asns.west,
+                sourceAddress: addresses.nodeWest.ipv4,
+                passive: true,
+                ...common,
+              },
+            },
+          ]
+        : []),
+    ];
+    return documents.map((document) => JSON.stringify(document)).join('\n---\n');
+  }
+
+  /** Connects the feeder at the node's side. */
+  west(): Promise<TestPeer> {
+    return this.#feeder(this.#westHost, addresses.west.ipv4, addresses.nodeWest.ipv4, routerIds.west, 'west', 'node');
+  }
+
+  /** Connects the feeder at the daemon's side. */
+  east(): Promise<TestPeer> {
+    return this.#feeder(this.#eastHost, addresses.east.ipv4, addresses.peerEast.ipv4, routerIds.east, 'east', 'peer');
+  }
+
+  async #feeder(
+    host: LabHost,
+    local: string,
+    remote: string,
+    routerId: string,
+    own: 'west' | 'east',
+    other: 'node' | 'peer',
+  ): Promise<TestPeer> {
+    const { asns, twoOctetFeeders } = this.options;
+    return TestPeer.connect({
+      netnsPath: host.namespacePath,
+      localAddress: ip(local),
+      remoteAddress: ip(remote),
+      asn: asns[own],
+      routerId: ip(routerId),
+      kind: asns[own] === asns[other] ? 'ibgp' : 'ebgp',
+      fourOctetAs: twoOctetFeeders !== true,
+    });
+  }
+
+  /** Waits until both sides show the session as Established. */
+  async established(timeoutMs = 15_000): Promise<void> {
+    await waitFor(
+      `the session between podrouted and ${this.daemon.name}`,
+      () => this.peer().state === 'Established' && this.daemon.session(this.nodeAddress).isEstablished,
+      timeoutMs,
+      100,
+    );
+  }
+
+  /** The session with the daemon as `bgpctl show peers PEER` has it. */
+  peer(): PeerDetail {
+    return this.node.bgpctlJson<PeerDetail>('show', 'peers', 'peer');
+  }
+
+  /** Prefixes accepted from the daemon, both families together. */
+  accepted(): number {
+    return this.peer().families.reduce((sum, family) => sum + family.accepted, 0);
+  }
+
+  /**
+   * What `bgpctl show routes --received PEER` shows, in two: routes, and those that came back to where they had been before. (FRR sends
+   * routes back to the one it has them from if another peer is in the same update group.)
+   */
+  receivedRoutes(): { readonly routes: ShownRoutes; readonly looped: readonly string[] } {
+    const { routes } = this.node.bgpctlJson<{ routes: Route[] }>('show', 'routes', '--received', 'peer');
+    const isLooped = ({ reason }: Route): boolean => reason !== undefined && loopReasons.has(reason);
+    return {
+      routes: new Map(routes.filter((r) => !isLooped(r)).map((route) => [route.prefix, shownByBgpctl(route)])),
+      looped: routes.filter(isLooped).map(({ prefix }) => prefix),
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.lab.close();
+  }
+}
+
+const loopReasons = new Set([
+  'own AS in the AS path',
+  'own router id as ORIGINATOR_ID',
+  'own cluster id in CLUSTER_LIST',
+]);
+
+function both({ ipv4, ipv6 }: { readonly ipv4: string; readonly ipv6: string }): string[] {
+  return [`${ipv4}/24`, `${ipv6}/64`];
+}
+
+function shownByBgpctl({ attributes: a }: Route): ShownRoute {
+  return {
+    ...(a.origin === undefined ? {} : { origin: a.origin }),
+    asPath: a.asPath.replace(
+      /\{([^}]*)\}/g,
+      (_, members: string) =>
+        `{${members
+          .split(',')
+          .sort((x, y) => Number(x) - Number(y))
+          .join(',')}}`,
+    ),
+    ...(a.nextHop === undefined ? {} : { nextHop: a.nextHop }),
+    ...(a.med === undefined ? {} : { med: a.med }),
+    ...(a.localPref === undefined ? {} : { localPref: a.localPref }),
+    ...(a.atomicAggregate === undefined ? {} : { atomicAggregate: true }),
+    ...(a.aggregator === undefined ? {} : { aggregator: `${a.aggregator.asn} ${a.aggregator.address}` }),
+    ...textSet('communities', a.communities),
+    ...textSet('extendedCommunities', a.extendedCommunities),
+    ...textSet('largeCommunities', a.largeCommunities),
+    ...(a.originatorId === undefined ? {} : { originatorId: a.originatorId }),
+    ...(a.clusterList === undefined ? {} : { clusterList: a.clusterList.join(' ') }),
+    ...textSet(
+      'unknown',
+      a.unknown?.map(({ code, flags, value }) => `${code} ${(flags & 0xef).toString(16)} ${value}`),
+    ),
+  };
+}

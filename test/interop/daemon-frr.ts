@@ -1,0 +1,198 @@
+import { formatCommunity, parseCommunity } from 'bgp-ts';
+import { startFrr } from '../../deploy/lab/frr.ts';
+import type { LabHost } from '../../deploy/lab/lab.ts';
+import { waitFor } from '../support/wait-for.ts';
+import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
+import { type ShownRoute, textSet } from './shown-route.ts';
+
+/** A path in `show bgp FAMILY unicast json detail`. */
+interface FrrPath {
+  readonly aspath: { readonly segments: readonly { readonly type: string; readonly list: readonly number[] }[] };
+  readonly origin: string;
+  readonly metric?: number;
+  readonly locPrf?: number;
+  readonly atomicAggregate?: boolean;
+  readonly aggregatorAs?: number;
+  readonly aggregatorId?: string;
+  readonly community?: { readonly string: string };
+  readonly largeCommunity?: { readonly string: string };
+  readonly originatorId?: string;
+  readonly clusterList?: { readonly list: readonly string[] };
+  readonly nexthops: readonly { readonly ip: string; readonly scope?: string }[];
+  readonly peer: { readonly peerId: string };
+}
+
+interface FrrTable {
+  readonly routes: Readonly<Record<string, readonly (FrrPath | { readonly prefix: string })[]>>;
+}
+
+interface FrrNeighbor {
+  readonly bgpState: string;
+  readonly bgpTimerHoldTimeMsecs?: number;
+  readonly neighborCapabilities?: {
+    readonly multiprotocolExtensions?: Readonly<Record<string, { readonly advertisedAndReceived?: boolean }>>;
+  };
+  readonly addressFamilyInfo?: Readonly<Record<string, { readonly acceptedPrefixCounter?: number }>>;
+  readonly messageStats?: {
+    readonly keepalivesRecv: number;
+    readonly routeRefreshRecv: number;
+    readonly updatesRecv: number;
+  };
+}
+
+/**
+ * FRR. It does not show attributes it does not know, and of extended communities some only by kind (`UNK:3, 3`): both are judged by what it
+ * passes on.
+ */
+export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
+  let current = options;
+  const frr = startFrr(host, configuration(options));
+  const neighborJson = (address: string): FrrNeighbor => {
+    const all = frr.vtyshJson<Record<string, FrrNeighbor>>(`show bgp neighbors ${address}`);
+    return all[address] ?? { bgpState: 'unknown' };
+  };
+  const inRouter = (line: string): void => frr.configure([`router bgp ${current.asn}`, line]);
+  return {
+    name: 'FRR',
+    hidden: new Set(['unknown', 'extendedCommunities']),
+    // FRR 8.4 means to set the flag of ORIGINATOR_ID on a route it reflects without one, and sets that of MED: the route leaves with a MED
+    // of 0 (bgpd/bgp_route.c, subgroup_announce_check: SET_FLAG with the type code 9, where bit 8 was meant; bit 3 is that of MED).
+    isKnownDeparture: (field, expected, found) =>
+      field === 'med' && expected.med === undefined && found.med === 0 && found.originatorId !== undefined,
+    session(address) {
+      const neighbor = neighborJson(address);
+      const { multiprotocolExtensions = {} } = neighbor.neighborCapabilities ?? {};
+      const families = neighbor.addressFamilyInfo ?? {};
+      return {
+        isEstablished: neighbor.bgpState === 'Established',
+        families: (['ipv4-unicast', 'ipv6-unicast'] as const).filter((family) => {
+          const offered = multiprotocolExtensions[family === 'ipv4-unicast' ? 'ipv4Unicast' : 'ipv6Unicast'];
+          return offered?.advertisedAndReceived === true;
+        }),
+        holdSeconds: (neighbor.bgpTimerHoldTimeMsecs ?? 0) / 1000,
+        keepalivesReceived: neighbor.messageStats?.keepalivesRecv ?? 0,
+        refreshesReceived: neighbor.messageStats?.routeRefreshRecv ?? 0,
+        updatesReceived: neighbor.messageStats?.updatesRecv ?? 0,
+        prefixes: Object.values(families).reduce((sum, family) => sum + (family.acceptedPrefixCounter ?? 0), 0),
+      };
+    },
+    routes(address) {
+      const found = new Map<string, ShownRoute>();
+      for (const family of ['ipv4', 'ipv6']) {
+        const table = JSON.parse(frr.vtysh(`show bgp ${family} unicast json detail`)) as FrrTable;
+        for (const [prefix, entries] of Object.entries(table.routes)) {
+          for (const entry of entries) {
+            if ('aspath' in entry && entry.peer.peerId === address) found.set(prefix, shownPath(entry));
+          }
+        }
+      }
+      return found;
+    },
+    clear: (address) => void frr.vtysh(`clear bgp ${address}`),
+    softClearIn: (address) => void frr.vtysh(`clear bgp ${address} soft in`),
+    softClearOut: (address) => void frr.vtysh(`clear bgp ${address} soft out`),
+    shutdown: (address, text) => inRouter(`neighbor ${address} shutdown message ${text}`),
+    enable: (address) => inRouter(`no neighbor ${address} shutdown`),
+    lastError: (address) => frr.vtysh(`show bgp neighbors ${address} json`),
+    reconfigure(next) {
+      current = next;
+      frr.configure(routerLines(next));
+    },
+    async kill() {
+      frr.signalBgpd('SIGKILL');
+      await waitFor('bgpd gone', () => host.try(['sh', '-c', 'pidof -q bgpd || true']).status === 0);
+    },
+    restart: () => frr.restartBgpd(),
+    log: () => '',
+  };
+}
+
+function shownPath(path: FrrPath): ShownRoute {
+  const { community, largeCommunity, clusterList, aggregatorAs, aggregatorId, metric, locPrf, originatorId } = path;
+  const nextHop = path.nexthops.find(({ scope }) => scope !== 'link-local')?.ip;
+  return {
+    origin: path.origin,
+    asPath: path.aspath.segments
+      .map(({ type, list }) =>
+        type === 'as-set' ? `{${[...list].sort((a, b) => a - b).join(',')}}` : list.map(String).join(' '),
+      )
+      .join(' '),
+    ...(nextHop === undefined ? {} : { nextHop }),
+    ...(metric === undefined ? {} : { med: metric }),
+    ...(locPrf === undefined ? {} : { localPref: locPrf }),
+    ...(path.atomicAggregate === true ? { atomicAggregate: true } : {}),
+    ...(aggregatorAs === undefined ? {} : { aggregator: `${aggregatorAs} ${aggregatorId}` }),
+    ...textSet('communities', community?.string.split(' ').map(canonicalCommunity)),
+    ...textSet('largeCommunities', largeCommunity?.string.split(' ')),
+    ...(originatorId === undefined ? {} : { originatorId }),
+    ...(clusterList === undefined ? {} : { clusterList: clusterList.list.join(' ') }),
+  };
+}
+
+function canonicalCommunity(text: string): string {
+  const value = parseCommunity(text);
+  return value === undefined ? text : formatCommunity(value);
+}
+
+function configuration(options: DaemonOptions): string[] {
+  return ['hostname frr', ...routerLines(options)];
+}
+
+function routerLines({ asn, routerId, neighbors }: DaemonOptions): string[] {
+  return [
+    ...neighbors.flatMap(routeMaps),
+    `router bgp ${asn}`,
+    `bgp router-id ${routerId}`,
+    `bgp cluster-id ${routerId}`,
+    'no bgp default ipv4-unicast',
+    'no bgp ebgp-requires-policy',
+    'coalesce-time 0',
+    ...neighbors.flatMap(neighborLines),
+    ...['ipv4', 'ipv6'].flatMap((family) => [
+      `address-family ${family} unicast`,
+      ...neighbors.flatMap((neighbor) => familyLines(neighbor, family as 'ipv4' | 'ipv6')),
+      'exit-address-family',
+    ]),
+    'exit',
+  ];
+}
+
+function neighborLines(n: NeighborOptions): string[] {
+  const hold = n.holdSeconds ?? 90;
+  return [
+    `neighbor ${n.address} remote-as ${n.asn}`,
+    `neighbor ${n.address} update-source ${n.localAddress}`,
+    `neighbor ${n.address} timers ${Math.floor(hold / 3)} ${hold}`,
+    `neighbor ${n.address} timers connect 1`,
+    `neighbor ${n.address} advertisement-interval 0`,
+    ...(n.passive === true ? [`neighbor ${n.address} passive`] : []),
+    ...(n.password === undefined ? [] : [`neighbor ${n.address} password ${n.password}`]),
+    ...(n.twoOctetAs === true ? [`neighbor ${n.address} dont-capability-negotiate`] : []),
+  ];
+}
+
+function familyLines(n: NeighborOptions, family: 'ipv4' | 'ipv6'): string[] {
+  if (n.twoOctetAs === true && family === 'ipv6') return [];
+  return [
+    `neighbor ${n.address} activate`,
+    ...(n.client === true ? [`neighbor ${n.address} route-reflector-client`] : []),
+    ...(n.maxPrefixes === undefined || family === 'ipv6'
+      ? []
+      : [`neighbor ${n.address} maximum-prefix ${n.maxPrefixes}`]),
+    ...(n.addCommunityIn === undefined ? [] : [`neighbor ${n.address} route-map ${n.name}-in in`]),
+    ...(n.addCommunityOut === undefined ? [] : [`neighbor ${n.address} route-map ${n.name}-out out`]),
+  ];
+}
+
+function routeMaps(n: NeighborOptions): string[] {
+  return (
+    [
+      ['in', n.addCommunityIn],
+      ['out', n.addCommunityOut],
+    ] as const
+  ).flatMap(([direction, community]) =>
+    community === undefined
+      ? []
+      : [`route-map ${n.name}-${direction} permit 10`, `set community ${community} additive`, 'exit'],
+  );
+}

@@ -1,0 +1,99 @@
+import type { FamilyName } from 'bgp-ts';
+import type { LabHost } from '../../deploy/lab/lab.ts';
+import { startBirdDaemon } from './daemon-bird.ts';
+import { startFrrDaemon } from './daemon-frr.ts';
+import { startGobgpDaemon } from './daemon-gobgp.ts';
+import type { ShownField, ShownRoute, ShownRoutes } from './shown-route.ts';
+
+/** The daemons that podrouted is tested with. */
+export const daemonNames = ['FRR', 'BIRD', 'GoBGP'] as const;
+export type DaemonName = (typeof daemonNames)[number];
+
+/** One neighbor of a daemon, in no daemon's own words. */
+export interface NeighborOptions {
+  /** A word, used as the name where the daemon has names. */
+  readonly name: string;
+  readonly address: string;
+  readonly localAddress: string;
+  readonly asn: number;
+  /** A client of the daemon as route reflector. */
+  readonly client?: boolean;
+  /** Waits for the neighbor to connect. */
+  readonly passive?: boolean;
+  readonly holdSeconds?: number;
+  readonly password?: string;
+  /** Offers no four-octet AS numbers; FRR then offers no capabilities at all, and so IPv4 only. */
+  readonly twoOctetAs?: boolean;
+  /** Most IPv4 prefixes before the session is ended. */
+  readonly maxPrefixes?: number;
+  /** The own IPv6 (IPv4) address to name as next hop on a session over IPv4 (IPv6). */
+  readonly otherNextHop: string;
+  /** Adds this community to what the neighbor sends. */
+  readonly addCommunityIn?: string;
+  /** Adds this community to what the neighbor is sent. */
+  readonly addCommunityOut?: string;
+}
+
+/** What a daemon is told to be. */
+export interface DaemonOptions {
+  readonly asn: number;
+  readonly routerId: string;
+  readonly neighbors: readonly NeighborOptions[];
+}
+
+/** A session as the daemon's own commands show it. */
+export interface DaemonSession {
+  readonly isEstablished: boolean;
+  /** Families that both sides offered. */
+  readonly families: readonly FamilyName[];
+  /** Negotiated; where the daemon shows it. */
+  readonly holdSeconds?: number;
+  /** KEEPALIVEs received; where the daemon counts them. */
+  readonly keepalivesReceived?: number;
+  /** ROUTE-REFRESH received; where the daemon counts them. */
+  readonly refreshesReceived?: number;
+  /** UPDATEs received, or for BIRD routes. */
+  readonly updatesReceived: number;
+  /** Prefixes accepted from the neighbor, both families together. */
+  readonly prefixes: number;
+}
+
+/** A real BGP daemon in a host of the lab, asked and told by its own commands only. */
+export interface Daemon {
+  readonly name: DaemonName;
+  session(neighbor: string): DaemonSession;
+  /** Every route that came from the neighbor, with all attributes the daemon shows. */
+  routes(neighbor: string): ShownRoutes;
+  /** Fields that its commands do not show, or not whole: those are judged by what it passes on. */
+  readonly hidden: ReadonlySet<ShownField>;
+  /** Departures of its own from what RFCs ask of a speaker that passes a route on; the reason is with the daemon. */
+  isKnownDeparture?(field: ShownField, expected: ShownRoute, found: ShownRoute): boolean;
+  /** Resets the session. */
+  clear(neighbor: string): void;
+  /** Asks the neighbor for its routes again, and sends the own ones again. */
+  softClearIn(neighbor: string): void;
+  softClearOut(neighbor: string): void;
+  /** Shuts the session down, with a text for the neighbor. */
+  shutdown(neighbor: string, text: string): void;
+  enable(neighbor: string): void;
+  /** What it says of how the last session ended, all in one text. */
+  lastError(neighbor: string): string;
+  /** Loads changed settings of its neighbors without ending sessions that need not end. */
+  reconfigure(options: DaemonOptions): void;
+  /** `kill -9`. */
+  kill(): Promise<void>;
+  restart(): void;
+  log(): string;
+}
+
+/** Starts a daemon. */
+export function startDaemon(name: DaemonName, host: LabHost, options: DaemonOptions): Daemon {
+  switch (name) {
+    case 'FRR':
+      return startFrrDaemon(host, options);
+    case 'BIRD':
+      return startBirdDaemon(host, options);
+    case 'GoBGP':
+      return startGobgpDaemon(host, options);
+  }
+}

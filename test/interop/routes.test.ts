@@ -1,0 +1,222 @@
+import { Families, type FamilyName, formatPrefix, ip, type Prefix } from 'bgp-ts';
+import { afterAll, afterEach, expect, test } from 'vitest';
+import type { TestPeer } from '../support/test-peer.ts';
+import { waitFor } from '../support/wait-for.ts';
+import { type Hop, makeRoutes, type RouteGroup, routesAfter } from './attribute-corpus.ts';
+import { addresses, Chain, type ChainOptions, routerIds } from './chain.ts';
+import { type DaemonName, daemonNames } from './daemon.ts';
+import { differences, type ShownField, type ShownRoute, type ShownRoutes, shown } from './shown-route.ts';
+import { Summary } from './summary.ts';
+
+/** One way in which podrouted and a daemon meet. */
+interface Variant extends Omit<ChainOptions, 'label' | 'daemon'> {
+  readonly name: string;
+  /** Families that the session can have; both when left out. */
+  readonly families?: Partial<Record<DaemonName, readonly FamilyName[]>>;
+  /** Daemons that cannot do this, and why. */
+  readonly impossible?: Partial<Record<DaemonName, string>>;
+}
+
+const reflection = { west: 65010, node: 65010, peer: 65010, east: 65010 };
+const shortAsns = { west: 65001, node: 65010, peer: 65020, east: 65030 };
+const longAsns = { west: 65001, node: 4200000010, peer: 65020, east: 4200000030 };
+
+const variants: readonly Variant[] = [
+  { name: 'iBGP, each a reflector', asns: reflection },
+  { name: 'eBGP', asns: longAsns },
+  { name: 'eBGP, session over IPv6', asns: longAsns, transport: 'ipv6' },
+  {
+    name: 'eBGP, session with two-octet AS numbers',
+    asns: shortAsns,
+    peerSettings: { twoOctetAs: true },
+    // FRR leaves the capability out only together with all others, and without them there is IPv4 only (RFC 4760 §8).
+    families: { FRR: ['ipv4-unicast'] },
+    impossible: { GoBGP: 'always offers four octets' },
+  },
+  { name: 'eBGP, feeders with two-octet AS numbers', asns: shortAsns, twoOctetFeeders: true },
+];
+
+const both: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
+const summary = new Summary('1,000 IPv4 and 1,000 IPv6 routes each way');
+let chain: Chain | undefined;
+
+afterEach(async () => {
+  await chain?.close();
+  chain = undefined;
+});
+
+afterAll(() => summary.print());
+
+for (const variant of variants) {
+  const able = daemonNames.filter((daemon) => variant.impossible?.[daemon] === undefined);
+  for (const [daemon, reason] of Object.entries(variant.impossible ?? {})) {
+    summary.impossible(variant.name, daemon, reason);
+  }
+  test.each(able)(`${variant.name}: %s`, async (daemon) => {
+    await summary.run(variant.name, daemon, () => carry(variant, daemon));
+  });
+}
+
+/** Routes both ways, half of them withdrawn, the session cleared by either side. */
+async function carry(variant: Variant, daemon: DaemonName): Promise<string> {
+  const families = variant.families?.[daemon] ?? both;
+  const mine = new Chain({ label: 'routes', daemon, ...variant });
+  chain = mine;
+  await mine.established();
+  if (variant.peerSettings?.twoOctetAs !== true) {
+    expect(mine.daemon.session(mine.nodeAddress).families).toEqual(families);
+  }
+  expect(mine.peer().capabilities.inForce).toMatchObject({
+    families,
+    fourOctetAs: variant.peerSettings?.twoOctetAs !== true,
+  });
+  const plan = planOf(variant, families);
+  const [west, east] = await Promise.all([mine.west(), mine.east()]);
+  announceAll(west, plan.west);
+  announceAll(east, plan.east);
+  await agree(mine, plan, west, east, new Set());
+
+  const gone = new Set<string>();
+  for (const [feeder, routes] of [
+    [west, plan.west],
+    [east, plan.east],
+  ] as const) {
+    for (const family of families) {
+      const half = prefixesOf(routes, family).filter((_, i) => i % 2 === 1);
+      feeder.withdraw(half);
+      for (const prefix of half) gone.add(formatPrefix(prefix));
+    }
+  }
+  await agree(mine, plan, west, east, gone);
+
+  for (const clear of [() => mine.node.bgpctl('clear', 'peer'), () => mine.daemon.clear(mine.nodeAddress)]) {
+    const before = mine.peer().counters.established;
+    clear();
+    await waitFor('another session', () => mine.peer().counters.established > before, 20_000, 100);
+    await mine.established();
+    await agree(mine, plan, west, east, gone);
+  }
+  return families.length === both.length ? '' : families.join(', ');
+}
+
+/** Everything that is sent, and what becomes of it where. */
+interface Plan {
+  readonly west: Record<FamilyName, RouteGroup[]>;
+  readonly east: Record<FamilyName, RouteGroup[]>;
+  /** What the node does to routes for the daemon, and for the feeder at its side. */
+  readonly nodeHop: Hop;
+  readonly nodeHopWest: Hop;
+  /** What the daemon does to routes for the node, and for the feeder at its side. */
+  readonly peerHop: Hop;
+  readonly peerHopEast: Hop;
+}
+
+function planOf({ asns }: Variant, families: readonly FamilyName[]): Plan {
+  const kind = asns.west === asns.node ? 'ibgp' : 'ebgp';
+  const hop = (at: 'node' | 'peer', from: string, own: { readonly ipv4: string; readonly ipv6: string }): Hop =>
+    kind === 'ibgp'
+      ? { type: 'reflect', clusterId: ip(routerIds[at]), fromRouterId: ip(from) }
+      : { type: 'ebgp', asn: asns[at], nextHop: { 'ipv4-unicast': ip(own.ipv4), 'ipv6-unicast': ip(own.ipv6) } };
+  const nextHops = (subnet: number) => ({
+    'ipv4-unicast': [2, 3, 4].map((n) => ip(`10.${subnet}.0.${n}`)),
+    'ipv6-unicast': [2, 3, 4].map((n) => ip(`fd00:${subnet}::${n}`)),
+  });
+  const only = (routes: Record<FamilyName, RouteGroup[]>): Record<FamilyName, RouteGroup[]> => ({
+    'ipv4-unicast': families.includes('ipv4-unicast') ? routes['ipv4-unicast'] : [],
+    'ipv6-unicast': families.includes('ipv6-unicast') ? routes['ipv6-unicast'] : [],
+  });
+  return {
+    west: only(makeRoutes({ kind, asn: asns.west, block: 20, nextHops: nextHops(1) })),
+    east: only(makeRoutes({ kind, asn: asns.east, block: 30, nextHops: nextHops(3) })),
+    nodeHop: hop('node', routerIds.west, addresses.node),
+    nodeHopWest: hop('node', routerIds.peer, addresses.nodeWest),
+    peerHop: hop('peer', routerIds.east, addresses.peer),
+    peerHopEast: hop('peer', routerIds.node, addresses.peerEast),
+  };
+}
+
+function announceAll(feeder: TestPeer, routes: Record<FamilyName, RouteGroup[]>): void {
+  for (const { name } of Object.values(Families)) {
+    for (const { prefixes, attributes } of routes[name]) feeder.announce(prefixes, attributes);
+  }
+}
+
+function prefixesOf(routes: Record<FamilyName, RouteGroup[]>, family: FamilyName): Prefix[] {
+  return routes[family].flatMap(({ prefixes }) => prefixes);
+}
+
+function expected(
+  routes: Record<FamilyName, RouteGroup[]>,
+  hops: readonly Hop[],
+  gone: ReadonlySet<string>,
+): ShownRoutes {
+  const all = new Map<string, ShownRoute>();
+  for (const [prefix, attributes] of routesAfter(routes, hops)) {
+    if (!gone.has(prefix)) all.set(prefix, shown(attributes));
+  }
+  return all;
+}
+
+/** What a feeder hears of the routes asked for; it may also hear its own. */
+function seenBy(feeder: TestPeer, wanted: ShownRoutes): ShownRoutes {
+  const heard = [...feeder.routes].filter(([prefix]) => wanted.has(prefix));
+  return new Map(heard.map(([prefix, attributes]) => [prefix, shown(attributes)]));
+}
+
+/**
+ * Both sides of the session, and the feeders behind them, hold what they must: everything but `gone`, with every attribute. What the
+ * daemon's commands do not show is in what it passes on to the feeder behind it.
+ */
+async function agree(
+  mine: Chain,
+  plan: Plan,
+  west: TestPeer,
+  east: TestPeer,
+  gone: ReadonlySet<string>,
+): Promise<void> {
+  const { daemon } = mine;
+  const shownWest = expected(plan.west, [plan.nodeHop], gone);
+  const shownEast = expected(plan.east, [plan.peerHop], gone);
+  const atEast = expected(plan.west, [plan.nodeHop, plan.peerHopEast], gone);
+  const atWest = expected(plan.east, [plan.peerHop, plan.nodeHopWest], gone);
+  await waitFor(
+    `${shownWest.size} routes with ${daemon.name}, ${shownEast.size} from it`,
+    () => {
+      const seen = {
+        atEast: [...atEast.keys()].filter((prefix) => east.routes.has(prefix)).length,
+        atWest: [...atWest.keys()].filter((prefix) => west.routes.has(prefix)).length,
+        withDaemon: daemon.session(mine.nodeAddress).prefixes,
+        fromDaemon: mine.accepted(),
+      };
+      const isDone =
+        seen.withDaemon === shownWest.size &&
+        seen.fromDaemon === shownEast.size &&
+        seen.atEast === atEast.size &&
+        seen.atWest === atWest.size;
+      return isDone || Promise.reject(new Error(JSON.stringify(seen)));
+    },
+    15_000,
+    100,
+  );
+  const received = mine.receivedRoutes();
+  // Over eBGP there is no LOCAL_PREF; what a daemon shows is its own preference.
+  const hidden = new Set<ShownField>(daemon.hidden);
+  if (plan.nodeHop.type === 'ebgp') hidden.add('localPref');
+  const problems = {
+    shownByDaemon: differences(shownWest, daemon.routes(mine.nodeAddress), hidden),
+    shownByBgpctl: differences(shownEast, received.routes, new Set(), daemon.isKnownDeparture),
+    looped: received.looped.filter((prefix) => !shownWest.has(prefix)),
+    passedOnByDaemon: differences(atEast, seenBy(east, atEast), new Set(), daemon.isKnownDeparture),
+    passedOnByNode: differences(atWest, seenBy(west, atWest), new Set(), daemon.isKnownDeparture),
+    malformed: [...west.problems, ...east.problems],
+  };
+  const first = Object.entries(problems).map(([where, lines]) => [where, lines.slice(0, 10)]);
+  expect(Object.fromEntries(first)).toEqual({
+    shownByDaemon: [],
+    shownByBgpctl: [],
+    looped: [],
+    passedOnByDaemon: [],
+    passedOnByNode: [],
+    malformed: [],
+  });
+}
