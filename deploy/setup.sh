@@ -54,10 +54,21 @@ if ! command -v npm >/dev/null 2>&1; then
   exit 1
 fi
 
-if [ ! -x node_modules/.bin/node ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
   echo "setup: npm ci"
   npm ci --no-audit --no-fund --loglevel=error
   touch node_modules/.package-lock.json
+fi
+
+# Some versions of npm leave out the links of packages that are optional.
+if [ ! -x node_modules/.bin/node ]; then
+  case $(uname -m) in
+    x86_64) arch=x64 ;;
+    aarch64) arch=arm64 ;;
+    *) echo "setup.sh: $(uname -m): the project brings Node 24 for x86_64 and aarch64 only" >&2; exit 1 ;;
+  esac
+  mkdir -p node_modules/.bin
+  ln -sf "../node-linux-$arch/bin/node" node_modules/.bin/node
 fi
 
 sh native/build.sh
