@@ -16,8 +16,8 @@ import {
   resource,
   routesOf,
   waitForNoRoute,
-  waitForPeers,
   waitForRoute,
+  waitForTables,
   yaml,
 } from './lab-daemon.ts';
 
@@ -115,8 +115,8 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
     lab.link(hosts.left, 'eth1', ['fe80::1/64'], hosts.right, 'eth1', ['fe80::2/64']);
     left = startPodroute(hosts.left, configuration(sides.left));
     right = startPodroute(hosts.right, configuration(sides.right));
-    await waitForPeers(left, 'plain', 'md5', 'gtsm', 'ipv6', 'link-local', 'closed', 'spare');
-    await waitForPeers(right, 'plain', 'md5', 'gtsm', 'ipv6', 'link-local', 'closed', 'spare');
+    await waitForTables(left, 'plain', 'md5', 'gtsm', 'ipv6', 'link-local', 'closed', 'spare');
+    await waitForTables(right, 'plain', 'md5', 'gtsm', 'ipv6', 'link-local', 'closed', 'spare');
   });
 
   afterAll(async () => {
@@ -305,7 +305,7 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
       expect(await establishedCounts(left)).toEqual({ ...before, spare: (before['spare'] ?? 0) + 1 });
       expect((await peerOf(left, 'ipv6')).stateSeconds).toBeGreaterThan(since);
       await reload(left, sides.left);
-      await waitForPeers(left, 'spare');
+      await waitForTables(left, 'spare');
     });
 
     test('a peer that is no longer configured is told so, and comes back when it is', async () => {
@@ -315,7 +315,7 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
       await down(right, 'spare', /De-configured|Peer De-configured/);
       expect((await bgpctl(left, 'show', 'peers', 'spare')).status).toBe(1);
       await reload(left, sides.left);
-      await waitForPeers(left, 'spare');
+      await waitForTables(left, 'spare');
       expect({ ...(await establishedCounts(left)), spare: 0 }).toEqual({ ...before, spare: 0 });
     });
 
@@ -379,13 +379,13 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
       await ask<ReloadReply>(right, 'reload');
       // What TCP repeats by then may be a while away: a person would not wait for it either.
       await ask(left, 'clear', 'gtsm-far');
-      await waitForPeers(left, 'gtsm-far');
+      await waitForTables(left, 'gtsm-far');
     });
 
     test('the right key on both ends: the session comes up by itself', async () => {
       const password = { secretKeyRef: { name: 'keys', key: 'bad' } };
       await reload(left, sides.left, { peers: { 'md5-wrong': { password } } });
-      await waitForPeers(left, 'md5-wrong');
+      await waitForTables(left, 'md5-wrong');
       await reload(left, sides.left);
     });
   });
@@ -406,7 +406,7 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
       expect(own).toMatchObject({ state: 'Idle', adminState: 'down', adminText: 'new cables, back at 12' });
       expect((await bgpctl(left, 'clear', 'plain')).status).toBe(1);
       await ask(left, 'enable', 'plain');
-      await waitForPeers(left, 'plain');
+      await waitForTables(left, 'plain');
     });
 
     test('clear resets that session; clear --soft keeps it', async () => {
@@ -419,7 +419,7 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
         return peer.counters.established === (before['plain'] ?? 0) + 1 && peer.state === 'Established';
       });
       expect((await peerOf(right, 'plain')).lastReset?.text).toContain('Administrative Reset');
-      await waitForPeers(left, 'plain');
+      await waitForTables(left, 'plain');
     });
 
     test('an unknown peer is an error that names those there are', async () => {

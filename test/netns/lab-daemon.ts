@@ -3,7 +3,7 @@ import { expect } from 'vitest';
 import { run } from '../../bgpctl/run.ts';
 import type { CommandResult, LabHost } from '../../deploy/lab/lab.ts';
 import type { Podroute } from '../../deploy/lab/podroute.ts';
-import type { PeerDetail, PeersReply, Route } from '../../lib/api.ts';
+import type { PeerDetail, PeerSummary, PeersReply, Route } from '../../lib/api.ts';
 import { waitFor } from '../support/wait-for.ts';
 
 /** True where namespaces can be made. */
@@ -63,24 +63,40 @@ export async function prefixesOf(daemon: Asked, ...words: string[]): Promise<str
   return (await routesOf(daemon, ...words)).map(({ prefix }) => prefix).sort();
 }
 
-/** Waits until these peers (all, when none is named) are Established and have sent their End-of-RIB for all families in force. */
-export async function waitForPeers(daemon: Asked, ...names: string[]): Promise<PeersReply> {
-  return waitFor(
-    `peers of ${daemon.host.name}: ${names.join(', ') || 'all'}`,
-    async () => {
-      const reply = await ask<PeersReply>(daemon, 'show', 'peers');
-      const wanted = reply.peers.filter(({ name }) => names.length === 0 || names.includes(name));
-      const missing = wanted.filter(
-        ({ state, families }) =>
-          state !== 'Established' || families.some((one) => one.inForce && one.endOfRibReceived !== true),
-      );
-      if (missing.length > 0 || wanted.length < names.length || wanted.length === 0) {
-        throw new Error(JSON.stringify(missing.map(({ name, state, lastError }) => ({ name, state, lastError }))));
-      }
-      return reply;
-    },
-    20_000,
+/** Waits until these peers (all, when none is named) are Established. */
+export function waitForPeers(daemon: Asked, ...names: string[]): Promise<PeersReply> {
+  return waitForAll(daemon, names, ({ state }) => state === 'Established');
+}
+
+/** Waits until these peers have told all they have, for each family in force; not every router says so. */
+export function waitForTables(daemon: Asked, ...names: string[]): Promise<PeersReply> {
+  return waitForAll(
+    daemon,
+    names,
+    ({ state, families }) =>
+      state === 'Established' &&
+      families.every(({ inForce, endOfRibReceived }) => !inForce || endOfRibReceived === true),
   );
+}
+
+function waitForAll(
+  daemon: Asked,
+  names: readonly string[],
+  isDone: (peer: PeerSummary) => boolean,
+): Promise<PeersReply> {
+  const look = async (): Promise<PeersReply> => {
+    const reply = await ask<PeersReply>(daemon, 'show', 'peers');
+    const wanted = reply.peers.filter(({ name }) => names.length === 0 || names.includes(name));
+    const missing = wanted.filter((peer) => !isDone(peer));
+    if (missing.length > 0 || wanted.length < names.length || wanted.length === 0) {
+      const seen = (missing.length > 0 ? missing : reply.peers).map(({ name, state, lastError }) => {
+        return `${name} ${state} ${lastError ?? ''}`;
+      });
+      throw new Error(seen.join('; '));
+    }
+    return reply;
+  };
+  return waitFor(`peers of ${daemon.host.name}: ${names.join(', ') || 'all'}`, look, 20_000);
 }
 
 /** The kernel's routes of one family in a host; `selector` as `ip route show` takes it. */
