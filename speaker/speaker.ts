@@ -223,6 +223,8 @@ export class Speaker {
       update: (peer, bytes, start, end) => {
         const notification = entryOf(peer).updateIn?.receive(bytes, start, end);
         if (notification !== undefined) this.#afterPrefixLimit(entryOf(peer), notification.subcode, notification.code);
+        // Also for an End-of-RIB, which brings no work to the tables but may be what somebody waits for.
+        wake();
         return notification;
       },
       routeRefresh: (peer: Peer, family: FamilyName, subtype: 0 | 1 | 2) => {
