@@ -296,17 +296,19 @@ export class LocRib {
       const at = row * stride + keyWords;
       if (rows[at + 1] !== 0) {
         rows[at] = rows[at]! & ~RowFlag.Zombie; // has a path again
-      } else if (
-        (rows[at]! & (RowFlag.Dirty | RowFlag.FibDirty)) !== 0 ||
-        rows[at + 2] !== 0 ||
-        this.#consumers.some((consumer) => consumer.holdsRow(row))
-      ) {
+      } else if ((rows[at]! & (RowFlag.Dirty | RowFlag.FibDirty)) !== 0 || rows[at + 2] !== 0 || this.#isHeld(row)) {
         this.#zombies.push(row);
       } else {
         this.prefixes.remove(row);
       }
     }
     return this.#zombies.length > 0;
+  }
+
+  #isHeld(row: number): boolean {
+    const consumers = this.#consumers;
+    for (let i = 0; i < consumers.length; i++) if (consumers[i]!.holdsRow(row)) return true;
+    return false;
   }
 
   /** Rows without paths that wait to be given back. */
@@ -396,8 +398,17 @@ export class LocRib {
     const meta = rows[at]!;
     const head = rows[at + 1]!;
     const before = (meta & RowFlag.Selected) === 0 ? 0 : head;
-    this.collect(row);
-    const best = decision.choose();
+    let best: number;
+    if (head !== 0 && paths.words[head * PATH_WORDS + 2] === 0) {
+      best = this.obstacleOf(head) === 0 ? head : 0; // nothing to compare
+      if (multipath.maxPaths > 1) {
+        decision.begin(before);
+        if (best !== 0) decision.add(best);
+      }
+    } else {
+      this.collect(row);
+      best = decision.choose();
+    }
     let isChanged = (meta & RowFlag.Changed) !== 0;
     let flags = meta & ~(RowFlag.Dirty | RowFlag.Changed | RowFlag.Selected);
     if (best !== 0) flags |= RowFlag.Selected;

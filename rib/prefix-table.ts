@@ -18,14 +18,17 @@ export const RowFlag = {
 } as const;
 
 const INITIAL_ROWS = 256;
-/** Index value of a slot whose row was removed; 0 is a slot never used. */
-const TOMBSTONE = -1;
+/** Prefix length and "free" of the meta word: what tells a row of this prefix from any other. */
+const LENGTH_OR_FREE = 0xff | RowFlag.Free;
+/** The index grows fourfold up to this size, then twofold: filling it anew is the dearest part of growing. */
+const FOURFOLD_UP_TO = 1 << 21;
 
 /**
  * Prefixes of one family -> rows. Rows are 32-bit words in one typed array, numbered from 1, and keep their number as long as they
  * live: four words for IPv4 (address, meta, head of the path list, next-hop set the kernel has), eight for IPv6 (four of address).
  * Beside them an open-addressing index of row numbers, whose spare upper bits hold part of the hash, so that a probe reads a row only
- * when it very likely is the one. 16 octets (IPv6: 32) and 8 of index for a prefix at full load.
+ * when it very likely is the one. A row that is removed leaves its entry behind: it leads to a free row, or to a row whose prefix is
+ * compared anyway, until the next rehash drops it. 16 octets (IPv6: 32) and 8 of index for a prefix.
  */
 export class PrefixTable {
   readonly family: FamilyName;
@@ -45,7 +48,8 @@ export class PrefixTable {
   #mask: number;
   /** Three quarters of the index. */
   #limit: number;
-  #tombstones: number;
+  /** Entries of the index that rows left behind. */
+  #stale: number;
   #free: number;
   readonly #scratch: Int32Array;
 
@@ -60,7 +64,7 @@ export class PrefixTable {
     this.#index = new Int32Array(INITIAL_ROWS * 2);
     this.#mask = this.#index.length - 1;
     this.#limit = this.#mask - (this.#mask >> 2);
-    this.#tombstones = 0;
+    this.#stale = 0;
     this.#free = 0;
     this.#scratch = new Int32Array(4);
   }
@@ -84,16 +88,16 @@ export class PrefixTable {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = index[slot]!;
       if (entry === 0) return 0;
-      if (((entry ^ hash) & ~mask) !== 0 || entry === TOMBSTONE) continue;
+      if (((entry ^ hash) & ~mask) !== 0) continue;
       const row = entry & mask;
       const at = row << 2;
-      if (rows[at] === address && (rows[at + 1]! & 0xff) === length) return row;
+      if (rows[at] === address && (rows[at + 1]! & LENGTH_OR_FREE) === length) return row;
     }
   }
 
   /** As {@link find4}, but a prefix that is not there is put there, with no paths. */
   insert4(address: number, length: number): number {
-    if (this.end + this.#tombstones >= this.#limit) this.#makeRoom();
+    if (this.end + this.#stale >= this.#limit) this.#makeRoom();
     const hash = hash4(address, length);
     const index = this.#index;
     const mask = this.#mask;
@@ -103,16 +107,13 @@ export class PrefixTable {
     for (; ; slot = (slot + 1) & mask) {
       const entry = index[slot]!;
       if (entry === 0) break;
-      if (entry === TOMBSTONE) {
-        if (hole < 0) hole = slot;
-        continue;
-      }
       if (((entry ^ hash) & ~mask) !== 0) continue;
       const row = entry & mask;
       const at = row << 2;
-      if (rows[at] === address && (rows[at + 1]! & 0xff) === length) return row;
+      if ((rows[at + 1]! & RowFlag.Free) !== 0) hole = slot;
+      else if (rows[at] === address && (rows[at + 1]! & 0xff) === length) return row;
     }
-    const row = this.#newRow(hash, hole < 0 ? slot : hole, length);
+    const row = this.#newRow(hash, slot, hole, length);
     this.rows[row << 2] = address;
     return row;
   }
@@ -125,7 +126,7 @@ export class PrefixTable {
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = index[slot]!;
       if (entry === 0) return 0;
-      if (((entry ^ hash) & ~mask) !== 0 || entry === TOMBSTONE) continue;
+      if (((entry ^ hash) & ~mask) !== 0) continue;
       const row = entry & mask;
       if (this.#isRow6(row, a, b, c, d, length)) return row;
     }
@@ -133,30 +134,28 @@ export class PrefixTable {
 
   /** As {@link find6}, but a prefix that is not there is put there, with no paths. */
   insert6(a: number, b: number, c: number, d: number, length: number): number {
-    if (this.end + this.#tombstones >= this.#limit) this.#makeRoom();
+    if (this.end + this.#stale >= this.#limit) this.#makeRoom();
     const hash = hash6(a, b, c, d, length);
     const index = this.#index;
+    const rows = this.rows;
     const mask = this.#mask;
     let hole = -1;
     let slot = hash & mask;
     for (; ; slot = (slot + 1) & mask) {
       const entry = index[slot]!;
       if (entry === 0) break;
-      if (entry === TOMBSTONE) {
-        if (hole < 0) hole = slot;
-        continue;
-      }
       if (((entry ^ hash) & ~mask) !== 0) continue;
       const row = entry & mask;
-      if (this.#isRow6(row, a, b, c, d, length)) return row;
+      if ((rows[(row << 3) + 4]! & RowFlag.Free) !== 0) hole = slot;
+      else if (this.#isRow6(row, a, b, c, d, length)) return row;
     }
-    const row = this.#newRow(hash, hole < 0 ? slot : hole, length);
+    const row = this.#newRow(hash, slot, hole, length);
     const at = row << 3;
-    const rows = this.rows;
-    rows[at] = a;
-    rows[at + 1] = b;
-    rows[at + 2] = c;
-    rows[at + 3] = d;
+    const grown = this.rows;
+    grown[at] = a;
+    grown[at + 1] = b;
+    grown[at + 2] = c;
+    grown[at + 3] = d;
     return row;
   }
 
@@ -210,22 +209,12 @@ export class PrefixTable {
     const rows = this.rows;
     const at = row * this.stride;
     const meta = at + this.keyWords;
-    const hash = this.#hashOf(row);
-    const mask = this.#mask;
-    const wanted = (hash & ~mask) | row;
-    let slot = hash & mask;
-    while (this.#index[slot] !== wanted) slot = (slot + 1) & mask;
-    if (this.#index[(slot + 1) & mask] === 0) {
-      this.#index[slot] = 0;
-    } else {
-      this.#index[slot] = TOMBSTONE;
-      this.#tombstones++;
-    }
     this.#lengths[rows[meta]! & 0xff]!--;
     rows[meta] = RowFlag.Free;
     rows[meta + 1] = this.#free;
     rows[meta + 2] = 0;
     this.#free = row;
+    this.#stale++;
     this.count--;
     if (this.count === 0) this.#reset();
   }
@@ -274,7 +263,7 @@ export class PrefixTable {
       rows[at + 1] === b &&
       rows[at + 2] === c &&
       rows[at + 3] === d &&
-      (rows[at + 4]! & 0xff) === length
+      (rows[at + 4]! & LENGTH_OR_FREE) === length
     );
   }
 
@@ -295,7 +284,7 @@ export class PrefixTable {
     return hash6(rows[at]!, rows[at + 1]!, rows[at + 2]!, rows[at + 3]!, rows[at + 4]! & 0xff);
   }
 
-  #newRow(hash: number, slot: number, length: number): number {
+  #newRow(hash: number, slot: number, hole: number, length: number): number {
     let row = this.#free;
     if (row !== 0) {
       this.#free = this.rows[row * this.stride + this.keyWords + 1]!;
@@ -311,8 +300,9 @@ export class PrefixTable {
     this.rows[meta] = length;
     this.rows[meta + 1] = 0;
     this.rows[meta + 2] = 0;
-    if (this.#index[slot] === TOMBSTONE) this.#tombstones--;
-    this.#index[slot] = (hash & ~this.#mask) | row;
+    // The entry of a row that was removed serves again: most likely it had the same prefix.
+    if (hole >= 0) this.#stale--;
+    this.#index[hole >= 0 ? hole : slot] = (hash & ~this.#mask) | row;
     this.#lengths[length]!++;
     this.count++;
     return row;
@@ -320,10 +310,10 @@ export class PrefixTable {
 
   /** Before an insertion: row numbers must stay below the mask, and probes are short up to three quarters of load. */
   #makeRoom(): void {
-    if (this.#free !== 0 && this.count + this.#tombstones < this.#limit) return;
+    if (this.#free !== 0 && this.count + this.#stale < this.#limit) return;
     let size = this.#mask + 1;
-    // Half full with live rows: double, or the tombstones soon fill it again.
-    while (this.end >= size - (size >> 2) || this.count > size >> 1) size *= 2;
+    // Half full with live rows: grow, or stale entries soon fill it again.
+    while (this.end >= size - (size >> 2) || this.count > size >> 1) size *= size < FOURFOLD_UP_TO ? 4 : 2;
     const index = new Int32Array(size);
     const mask = size - 1;
     const meta = this.keyWords;
@@ -335,7 +325,7 @@ export class PrefixTable {
       index[slot] = (hash & ~mask) | row;
     }
     this.#useIndex(index);
-    this.#tombstones = 0;
+    this.#stale = 0;
   }
 
   #useIndex(index: Int32Array): void {
@@ -344,11 +334,11 @@ export class PrefixTable {
     this.#limit = this.#mask - (this.#mask >> 2);
   }
 
-  /** Empty again: forget free list and tombstones, and give large tables back. */
+  /** Empty again: forget free list and stale entries, and give large tables back. */
   #reset(): void {
     this.end = 1;
     this.#free = 0;
-    this.#tombstones = 0;
+    this.#stale = 0;
     if (this.#mask >= INITIAL_ROWS * 8) {
       this.rows = new Int32Array(INITIAL_ROWS * this.stride);
       this.#useIndex(new Int32Array(INITIAL_ROWS * 2));
