@@ -28,6 +28,8 @@ export interface CorpusOptions {
   readonly asn: number;
   /** Next hops, per family; the groups take turns. */
   readonly nextHops: Readonly<Record<FamilyName, readonly IpAddress[]>>;
+  /** No AGGREGATOR. */
+  readonly withoutAggregator?: boolean;
   /** First octet of the IPv4 prefixes, and a group of the IPv6 ones. */
   readonly block: number;
 }
@@ -95,7 +97,7 @@ function attributesOf(i: number, family: FamilyName, options: CorpusOptions): Pa
   const nextHops = options.nextHops[family];
   const behind = parseAsPath(cycle(paths, i) ?? '') ?? [];
   const med = cycle(meds, i);
-  const aggregator = cycle(aggregators, i);
+  const aggregator = options.withoutAggregator === true ? undefined : cycle(aggregators, i);
   const clusterList = isIbgp ? words(clusterLists, i) : undefined;
   const unknown = cycle(unknownValues, i);
   const community = words(communities, i)?.map((text) => known(parseCommunity(text)));

@@ -32,8 +32,10 @@ export interface ChainOptions {
   readonly nodeSettings?: Readonly<Record<string, unknown>>;
   /** Feeders at the ends. */
   readonly feeders?: boolean;
-  /** The feeders' AS numbers travel in two octets. */
-  readonly twoOctetFeeders?: boolean;
+  /** AS numbers of the feeder at the node's side travel in two octets. */
+  readonly twoOctetWest?: boolean;
+  /** The same between the daemon and the feeder at its side. */
+  readonly twoOctetEast?: boolean;
 }
 
 /** A feeder, podrouted, a real daemon and another feeder in a row, each in a namespace of its own. */
@@ -90,7 +92,7 @@ export class Chain {
 
   /** What the daemon is told. @param changes laid over the session with the node */
   daemonOptions(changes: Partial<NeighborOptions> = {}) {
-    const { asns, peerSettings, feeders = true } = this.options;
+    const { asns, peerSettings, feeders = true, twoOctetEast = false } = this.options;
     const other = this.#transport === 'ipv4' ? 'ipv6' : 'ipv4';
     return {
       asn: asns.peer,
@@ -116,6 +118,7 @@ export class Chain {
                 asn: asns.east,
                 client: this.#isReflection,
                 passive: true,
+                twoOctetAs: twoOctetEast,
               },
             ]
           : []),
@@ -189,7 +192,7 @@ export class Chain {
     own: 'west' | 'east',
     other: 'node' | 'peer',
   ): Promise<TestPeer> {
-    const { asns, twoOctetFeeders } = this.options;
+    const { asns, twoOctetWest = false, twoOctetEast = false } = this.options;
     return TestPeer.connect({
       netnsPath: host.namespacePath,
       localAddress: ip(local),
@@ -197,7 +200,7 @@ export class Chain {
       asn: asns[own],
       routerId: ip(routerId),
       kind: asns[own] === asns[other] ? 'ibgp' : 'ebgp',
-      fourOctetAs: twoOctetFeeders !== true,
+      fourOctetAs: !(own === 'west' ? twoOctetWest : twoOctetEast),
     });
   }
 

@@ -55,10 +55,14 @@ export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
   return {
     name: 'FRR',
     hidden: new Set(['unknown', 'extendedCommunities']),
-    // FRR 8.4 means to set the flag of ORIGINATOR_ID on a route it reflects without one, and sets that of MED: the route leaves with a MED
-    // of 0 (bgpd/bgp_route.c, subgroup_announce_check: SET_FLAG with the type code 9, where bit 8 was meant; bit 3 is that of MED).
-    isKnownDeparture: (field, expected, found) =>
-      field === 'med' && expected.med === undefined && found.med === 0 && found.originatorId !== undefined,
+    isKnownDeparture(field, expected, found) {
+      // FRR 8.4 means to set the flag of ORIGINATOR_ID on a route it reflects without one, and sets that of MED: the route leaves with a
+      // MED of 0 (bgpd/bgp_route.c, subgroup_announce_check: SET_FLAG with the type code 9, where bit 8 was meant; bit 3 is that of MED).
+      if (field === 'med') return expected.med === undefined && found.med === 0 && found.originatorId !== undefined;
+      // It ignores AS4_PATH from whoever offers four-octet AS numbers, also if it did not offer them itself.
+      const isNarrow = options.neighbors.some(({ twoOctetAs }) => twoOctetAs === true);
+      return field === 'asPath' && isNarrow && found.asPath === narrowed(expected.asPath ?? '');
+    },
     session(address) {
       const neighbor = neighborJson(address);
       const { multiprotocolExtensions = {} } = neighbor.neighborCapabilities ?? {};
@@ -114,7 +118,7 @@ function shownPath(path: FrrPath): ShownRoute {
     origin: path.origin,
     asPath: path.aspath.segments
       .map(({ type, list }) =>
-        type === 'as-set' ? `{${[...list].sort((a, b) => a - b).join(',')}}` : list.map(String).join(' '),
+        type === 'as-set' ? `{${[...list].sort(ascending).join(',')}}` : list.map(String).join(' '),
       )
       .join(' '),
     ...(nextHop === undefined ? {} : { nextHop }),
@@ -127,6 +131,19 @@ function shownPath(path: FrrPath): ShownRoute {
     ...(originatorId === undefined ? {} : { originatorId }),
     ...(clusterList === undefined ? {} : { clusterList: clusterList.list.join(' ') }),
   };
+}
+
+/** A path as it is in two octets: AS_TRANS in place of numbers that do not fit. */
+function narrowed(asPath: string): string {
+  const narrow = asPath.replace(/\d+/g, (asn) => (Number(asn) > 0xffff ? '23456' : asn));
+  return narrow.replace(
+    /\{([^}]*)\}/g,
+    (_, members: string) => `{${members.split(',').map(Number).sort(ascending).join(',')}}`,
+  );
+}
+
+function ascending(a: number, b: number): number {
+  return a - b;
 }
 
 function canonicalCommunity(text: string): string {
