@@ -6,6 +6,7 @@ export const Errno = {
   ENOENT: constants.errno.ENOENT,
   ESRCH: 3,
   EEXIST: constants.errno.EEXIST,
+  EINVAL: constants.errno.EINVAL,
 } as const;
 
 const names = getSystemErrorMap();

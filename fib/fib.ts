@@ -2,12 +2,20 @@ import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { errorMessage, unreachable } from '../lib/result.ts';
 import { type DeltaTable, RowFlag } from './delta.ts';
-import { type KernelRoutes, RECORD_WORDS, type RouteRecords } from './kernel.ts';
+import { type KernelLink, type KernelRoutes, RECORD_WORDS, type RouteRecords } from './kernel.ts';
 import { readKernel, takeChange } from './reconcile.ts';
 import { Rows } from './rows.ts';
-import { type FibNextHop, Target } from './target.ts';
-import type { FibCounters, FibDifference, FibOptions, FibRouteKind, FibRouteView } from './types.ts';
+import { type FibNextHop, isInRange, Target } from './target.ts';
+import type {
+  FibCounters,
+  FibDifference,
+  FibNextHopDifference,
+  FibOptions,
+  FibRouteKind,
+  FibRouteView,
+} from './types.ts';
 import { countRoutes, findDifferences, listRoutes } from './views.ts';
+import { Ways } from './ways.ts';
 import { wordsOfOctets } from './words.ts';
 import { Writer } from './writer.ts';
 
@@ -33,6 +41,7 @@ const READING_SHARE = 4;
 export class Fib {
   readonly #kernel: KernelRoutes;
   readonly #rows: Rows;
+  readonly #ways: Ways;
   readonly #writer: Writer;
   readonly #metric: number;
   readonly #log: Logger;
@@ -44,6 +53,8 @@ export class Fib {
   #readings = 0;
   #lastReading: Promise<void> = Promise.resolve();
   #held: Int32Array[] = [];
+  /** Links that are down or without carrier: their routes were looked after when that happened. */
+  readonly #lostLinks = new Set<number>();
   /** A reading that is due: of our routes, or (`beside`) of the whole table, see `readKernel`. */
   #wantedReading: 'none' | 'ours' | 'beside' = 'none';
   /** The kernel side broke down, and could not be read since: nothing is written before it can. */
@@ -60,17 +71,34 @@ export class Fib {
     this.#metric = metric;
     this.#log = log;
     this.#clock = clock;
-    this.#rows = new Rows({ protocol, table }, kernel.targets, clock, () => this.#schedule());
+    const own = { protocol, table };
+    const mode = options.nextHopObjects ?? 'auto';
+    this.#ways = new Ways(
+      kernel,
+      { own, mode, log, clock },
+      {
+        wake: () => {
+          this.#releaseIfQuiet();
+          this.#schedule();
+        },
+        changed: (target) => {
+          this.#rows.lookAgain(target);
+          this.#schedule();
+        },
+        emptied: (target) => {
+          this.#rows.emptied(target);
+          this.#schedule();
+        },
+        lost: (isBroken) => this.#lost(isBroken),
+      },
+    );
+    this.#rows = new Rows(own, kernel.targets, this.#ways, clock, () => this.#schedule());
     this.#writer = new Writer(kernel, this.#rows, log, {
       settled: () => {
-        if (this.#writer.inFlight === 0) release(this.#quietWaiters);
+        this.#releaseIfQuiet();
         this.#run();
       },
-      lost: (isBroken) => {
-        this.#rows.work.overflows++;
-        this.#isBroken ||= isBroken;
-        this.#wantReading('beside');
-      },
+      lost: (isBroken) => this.#lost(isBroken),
     });
   }
 
@@ -83,9 +111,30 @@ export class Fib {
   }
 
   /**
+   * A way: next hops for `set` that may change under their routes, which then costs one message where the kernel has nexthop objects. It
+   * belongs to the caller; after `start`.
+   * @throws RangeError as `nextHopSet`
+   */
+  openWay(hops: readonly FibNextHop[]): number {
+    if (this.#phase !== 'running') throw new Error('Fib: a way opened before the start or after the end');
+    return this.#ways.open(hops);
+  }
+
+  /** Leads everything that goes this way over other next hops. @throws RangeError as `nextHopSet`, and for a way that is not open */
+  changeWay(way: number, hops: readonly FibNextHop[]): void {
+    this.#ways.change(way, hops);
+    this.#schedule();
+  }
+
+  /** The caller sets no more routes to it. Routes that still lead there are not touched; the way goes with the last of them. */
+  closeWay(way: number): void {
+    this.#ways.close(way);
+  }
+
+  /**
    * Wants a route, in place of what was wanted for the prefix and metric before. Costs no kernel work before the next turn of the event loop.
    * @param octets 4 or 16, host bits zero; may be the caller's scratch
-   * @param nextHopSetId from `nextHopSet`; not looked at unless `kind` is unicast
+   * @param nextHopSetId from `nextHopSet` or `openWay`; not looked at unless `kind` is unicast
    */
   set(
     version: 4 | 6,
@@ -127,12 +176,14 @@ export class Fib {
     this.#phase = 'running';
     this.#unwatch = this.#kernel.watch({
       routes: (records) => this.#routesChanged(records),
-      link: (link, present) => this.#machineChanged(present && link.up),
+      link: (link, present) => this.#linkChanged(link, present),
       address: (_address, present) => this.#machineChanged(present),
+      nextHop: (id) => this.#nextHopChanged(id),
       overflow: () => this.#overflowed(),
     });
     try {
       await this.#whileQuiet(async () => {
+        await this.#ways.read();
         this.#rows.work.adopted += await readKernel(this.#kernel, this.#rows, true);
       });
     } catch (error) {
@@ -141,7 +192,8 @@ export class Fib {
       throw error;
     }
     const { own, work } = this.#rows;
-    this.#log.info('fib started', { ...own, adopted: work.adopted });
+    this.#ways.tellMode();
+    this.#log.info('fib started', { ...own, adopted: work.adopted, nextHopObjects: this.#ways.areObjects });
   }
 
   /**
@@ -150,6 +202,7 @@ export class Fib {
    */
   sweep(): void {
     this.#rows.isSwept = true;
+    this.#ways.sweep();
     let orphans = 0;
     this.#eachRow((table, row) => {
       if (!table.is(row, RowFlag.Orphan)) return;
@@ -182,6 +235,20 @@ export class Fib {
     return differences;
   }
 
+  /**
+   * Reads the kernel's nexthop objects and compares. None when they are not used.
+   * @throws KernelError when the kernel cannot be read
+   */
+  async checkNextHops(): Promise<FibNextHopDifference[]> {
+    await this.#within(CHECK_SETTLE_MS, this.flush());
+    let differences: FibNextHopDifference[] = [];
+    await this.#whileQuiet(async () => {
+      differences = this.#ways.compare(await this.#kernel.listNextHops());
+    });
+    if (differences.length > 0) this.#wantReading('ours');
+    return differences;
+  }
+
   /** All routes, wanted or found, in no particular order. */
   list(): FibRouteView[] {
     return listRoutes(this.#rows);
@@ -200,11 +267,13 @@ export class Fib {
     if (this.#phase === 'running' && !options.keepRoutes) {
       this.#rows.isSwept = true;
       this.#eachRow((table, row) => this.#rows.unwant(table, row));
+      this.#ways.closeAll();
       await this.#within(CLOSE_MS, this.flush());
     }
     this.#phase = 'closed';
     this.#unwatch();
     this.#rows.retry.close();
+    this.#ways.stop();
     this.#turn?.clear();
     this.#readTimer?.clear();
     await this.#quiet();
@@ -226,13 +295,17 @@ export class Fib {
   #run(): void {
     if (this.#phase !== 'running') return;
     if (this.#wantedReading !== 'none' && this.#readings === 0) this.#readWhenDue();
-    if (this.#readings === 0 && !this.#isBroken) this.#writer.send();
+    if (this.#readings === 0 && !this.#isBroken) {
+      this.#ways.send();
+      this.#writer.send();
+    }
+    if (this.#isIdle()) this.#ways.collect((end) => this.#rows.usedWays(end));
     if (this.#isIdle()) release(this.#idleWaiters);
   }
 
   #isIdle(): boolean {
     if (this.#isBroken || this.#readings > 0 || this.#wantedReading !== 'none') return false;
-    return this.#rows.waiting === 0 && this.#writer.inFlight === 0;
+    return this.#rows.waiting === 0 && this.#writer.inFlight === 0 && !this.#ways.isBusy;
   }
 
   #eachRow(use: (table: DeltaTable, row: number) => void): void {
@@ -269,6 +342,7 @@ export class Fib {
     this.#whileQuiet(async () => {
       if (isWhole) this.#rows.isBlind = false; // unless notifications are lost again from here on
       try {
+        await this.#ways.read();
         await readKernel(this.#kernel, this.#rows, isWhole);
         this.#isBroken = false;
       } finally {
@@ -299,9 +373,19 @@ export class Fib {
     return run;
   }
 
-  /** Resolves when no batch is in flight. */
+  #releaseIfQuiet(): void {
+    if (this.#writer.inFlight === 0 && this.#ways.inFlight === 0) release(this.#quietWaiters);
+  }
+
+  #lost(isBroken: boolean): void {
+    this.#rows.work.overflows++;
+    this.#isBroken ||= isBroken;
+    this.#wantReading('beside');
+  }
+
+  /** Resolves when nothing is in flight. */
   #quiet(): Promise<void> {
-    if (this.#writer.inFlight === 0) return Promise.resolve();
+    if (this.#writer.inFlight === 0 && this.#ways.inFlight === 0) return Promise.resolve();
     return new Promise((resolve) => this.#quietWaiters.push(resolve));
   }
 
@@ -320,8 +404,23 @@ export class Fib {
     }
   }
 
+  /** Nexthop objects go with their link's carrier, and their routes with them. */
+  #linkChanged(link: KernelLink, present: boolean): void {
+    const isUsable = present && link.up && (link.carrier || !this.#ways.areObjects);
+    const isLoss = !isUsable && !this.#lostLinks.has(link.ifIndex);
+    if (isUsable || !present) this.#lostLinks.delete(link.ifIndex);
+    else this.#lostLinks.add(link.ifIndex);
+    this.#machineChanged(!isLoss);
+  }
+
+  /** Somebody else changed a nexthop object; with one of ours its routes went. */
+  #nextHopChanged(id: number): void {
+    if (isInRange(this.#rows.own.protocol, id)) this.#wantReading('ours');
+  }
+
   /** A link or an address came or went. When one goes the kernel drops IPv4 routes without a word. */
   #machineChanged(isGain: boolean): void {
+    this.#ways.probe();
     this.#rows.retry.probe(true);
     if (!isGain) this.#wantReading('ours');
   }

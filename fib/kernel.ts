@@ -1,5 +1,5 @@
 import type { IpAddress } from 'bgp-ts';
-import type { TargetTable } from './target.ts';
+import type { FibNextHop, TargetTable } from './target.ts';
 
 /** What a batch asks for one prefix. The values are words of the batch (see `RouteBatch`). */
 export const RouteOp = {
@@ -96,11 +96,41 @@ export interface RouteFilter {
   readonly beside?: boolean;
 }
 
+/** A nexthop object: one way to go, or a group of objects to spread over. `other`: of a kind that is never written here. */
+export type KernelNextHop =
+  | { readonly type: 'single'; readonly id: number; readonly protocol: number; readonly hop: FibNextHop }
+  | { readonly type: 'group'; readonly id: number; readonly protocol: number; readonly members: readonly GroupMember[] }
+  | { readonly type: 'other'; readonly id: number; readonly protocol: number };
+
+/** One member of a group, with its share of the traffic, 1 to 256. */
+export interface GroupMember {
+  readonly id: number;
+  readonly weight: number;
+}
+
+/**
+ * What to do with a nexthop object: `add` is refused with EEXIST when the id is taken; `replace` puts another content under the routes that
+ * name it; with a deleted object the kernel removes the routes that name it.
+ */
+export type NextHopOperation =
+  | { readonly op: 'add' | 'replace'; readonly nextHop: Exclude<KernelNextHop, { readonly type: 'other' }> }
+  | { readonly op: 'delete'; readonly id: number };
+
+/** What became of operations on nexthop objects. */
+export interface NextHopResult {
+  /** Positive errno of each operation, 0 for those that took effect. */
+  readonly errnos: readonly number[];
+  /** The kernel lost answers: nothing is known about any of them. */
+  readonly uncertain: boolean;
+}
+
 /** Who is told of changes that others made. Changes made through `apply` are not reported. */
 export interface KernelWatcher {
   routes(records: RouteRecords): void;
   link(link: KernelLink, present: boolean): void;
   address(address: KernelAddress, present: boolean): void;
+  /** A nexthop object was added, changed or removed; those that go with a link go without a word. */
+  nextHop?(id: number): void;
   /** Notifications were lost: whatever was believed about the kernel has to be read again. */
   overflow(): void;
 }
@@ -113,6 +143,10 @@ export interface KernelRoutes {
   apply(batch: RouteBatch): Promise<BatchResult>;
   /** Gives all routes of both families that match, in pieces, and resolves after the last. Rejects with `KernelError`. */
   list(filter: RouteFilter, sink: (records: RouteRecords) => void): Promise<void>;
+  /** Performs operations on nexthop objects, in order, and in order with the batches given to `apply`. Rejects with `KernelError`. */
+  applyNextHops(operations: readonly NextHopOperation[]): Promise<NextHopResult>;
+  /** All nexthop objects; undefined when the kernel has none to offer. Rejects with `KernelError`. */
+  listNextHops(): Promise<readonly KernelNextHop[] | undefined>;
   links(): Promise<readonly KernelLink[]>;
   addresses(): Promise<readonly KernelAddress[]>;
   /** Starts reporting to `watcher`; call what is returned to stop. */

@@ -7,14 +7,17 @@ import {
   KernelError,
   type KernelErrorDetail,
   type KernelLink,
+  type KernelNextHop,
   type KernelRoutes,
   type KernelWatcher,
+  type NextHopOperation,
+  type NextHopResult,
   RECORD_WORDS,
   type RouteBatch,
   type RouteFilter,
   type RouteRecords,
 } from './kernel.ts';
-import { FIRST_SET, type FibNextHop, TargetTable } from './target.ts';
+import { FIRST_SET, type FibNextHop, isSet, TargetTable } from './target.ts';
 import type { FromWorker, RecordsMessage, ToWorker, WorkerOptions } from './worker-protocol.ts';
 
 /** How to reach the kernel. */
@@ -113,6 +116,17 @@ export class NetlinkKernel implements KernelRoutes {
     await this.#ask((id) => ({ type: 'list', id, filter }), [], sink);
   }
 
+  async applyNextHops(operations: readonly NextHopOperation[]): Promise<NextHopResult> {
+    const answer = await this.#ask((id) => ({ type: 'apply-nexthops', id, operations }));
+    if (answer.type !== 'nexthops-applied') throw new Error(`nexthops answered by ${answer.type}`);
+    return answer;
+  }
+
+  async listNextHops(): Promise<readonly KernelNextHop[] | undefined> {
+    const answer = await this.#ask((id) => ({ type: 'nexthops', id }));
+    return answer.type === 'nexthops' ? answer.nextHops : undefined;
+  }
+
   async links(): Promise<readonly KernelLink[]> {
     const answer = await this.#ask((id) => ({ type: 'links', id }));
     return answer.type === 'links' ? answer.links : [];
@@ -209,6 +223,9 @@ export class NetlinkKernel implements KernelRoutes {
       case 'address':
         for (const watcher of this.#watchers) watcher.address(message.address, message.present);
         break;
+      case 'nexthop':
+        for (const watcher of this.#watchers) watcher.nextHop?.(message.nextHop);
+        break;
       case 'overflow':
         for (const watcher of this.#watchers) watcher.overflow();
         break;
@@ -235,7 +252,7 @@ export class NetlinkKernel implements KernelRoutes {
     for (const hops of message.targets) renumbering.push(this.targets.intern(hops));
     for (let at = 5; at < count * RECORD_WORDS; at += RECORD_WORDS) {
       const target = words[at] ?? 0;
-      if (target >= FIRST_SET) words[at] = renumbering[target - FIRST_SET] ?? 0;
+      if (isSet(target)) words[at] = renumbering[target - FIRST_SET] ?? 0;
     }
     if (id === 0) for (const watcher of this.#watchers) watcher.routes(message);
     else this.#pending.get(id)?.sink?.(message);

@@ -3,20 +3,23 @@
  * stall for hundreds of milliseconds while the kernel resizes its trie, which is why this is not the main thread.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { close, openNetns } from '../native/index.ts';
+import { close, openNetns, SystemError } from '../native/index.ts';
 import { decodeAddress, dumpAddresses, type InterfaceAddress } from '../netlink/address.ts';
 import { NetlinkError } from '../netlink/errors.ts';
 import { decodeLink, dumpLinks, type Link } from '../netlink/link.ts';
 import { MessageType, type NetlinkMessage } from '../netlink/message.ts';
+import { decodeNextHop, dumpNextHops } from '../netlink/nexthop.ts';
 import { dumpRoutes } from '../netlink/route.ts';
 import { NetlinkGroup, NetlinkSocket } from '../netlink/socket.ts';
 import {
   type KernelAddress,
   type KernelErrorDetail,
   type KernelLink,
+  type NextHopOperation,
   RECORD_WORDS,
   type RouteFilter,
 } from './kernel.ts';
+import { asKernelNextHop, nextHopRequest } from './next-hop-codec.ts';
 import { type Outcome, RouteBatchWriter } from './route-batch.ts';
 import { RouteRecordReader } from './route-records.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts';
@@ -71,6 +74,13 @@ class Watch {
         if (this.#reader.count >= PIECE) this.flush();
         else this.#flushSoon();
         break;
+      case MessageType.NewNextHop:
+      case MessageType.DelNextHop: {
+        const nextHop = decodeNextHop(message);
+        this.flush();
+        if (nextHop !== undefined) post({ type: 'nexthop', nextHop: nextHop.id });
+        break;
+      }
       case MessageType.NewLink:
       case MessageType.DelLink: {
         const link = decodeLink(message);
@@ -112,6 +122,26 @@ class Watch {
   }
 }
 
+/** What `open` makes of the first groups, or of the second on a kernel that does not know all of the first. */
+function openBest(
+  open: (groups: readonly number[]) => NetlinkSocket,
+  groups: readonly number[],
+  fewer: readonly number[],
+): NetlinkSocket {
+  try {
+    return open(groups);
+  } catch (error) {
+    if (!(error instanceof SystemError) || error.code !== 'EINVAL') throw error;
+    return open(fewer);
+  }
+}
+
+/** Whether an answer means that the kernel knows no nexthop objects (before Linux 5.3). */
+function isUnsupported({ detail }: NetlinkError): boolean {
+  if (detail.code !== 'refused') return false;
+  return ['ENOTSUP', 'EOPNOTSUPP', 'EINVAL'].includes(detail.name);
+}
+
 /** The sockets, and what is asked of them. */
 class Sockets {
   readonly #write: NetlinkSocket;
@@ -126,19 +156,22 @@ class Sockets {
       this.#write = NetlinkSocket.open({ ...inNetns, receiveBufferOctets: options.writeBufferOctets });
       this.#list = NetlinkSocket.open(inNetns);
       const { Link, Ipv4Address, Ipv4Route, Ipv6Address, Ipv6Route } = NetlinkGroup;
+      const groups = [Link, Ipv4Address, Ipv4Route, Ipv6Address, Ipv6Route];
       const watch = new Watch(this.#write.portId);
-      this.#watch = NetlinkSocket.open({
-        ...inNetns,
-        groups: [Link, Ipv4Address, Ipv4Route, Ipv6Address, Ipv6Route],
-        handlers: {
-          notification: (message) => watch.notification(message),
-          overrun: () => watch.overrun(),
-          failed: (error) => {
-            throw error; // ends the thread: another one starts afresh
+      const open = (groups: readonly number[]): NetlinkSocket =>
+        NetlinkSocket.open({
+          ...inNetns,
+          groups,
+          handlers: {
+            notification: (message) => watch.notification(message),
+            overrun: () => watch.overrun(),
+            failed: (error) => {
+              throw error; // ends the thread: another one starts afresh
+            },
           },
-        },
-        receiveBufferOctets: options.watchBufferOctets,
-      });
+          receiveBufferOctets: options.watchBufferOctets,
+        });
+      this.#watch = openBest(open, [...groups, NetlinkGroup.NextHop], groups);
       this.#watch.hidePorts([this.#write.portId]);
       this.#writer = new RouteBatchWriter(this.#write.batch());
     } finally {
@@ -190,6 +223,32 @@ class Sockets {
     post({ type: 'listed', id });
   }
 
+  applyNextHops(id: number, operations: readonly NextHopOperation[]): void {
+    const errnos = operations.map(() => 0);
+    let uncertain = false;
+    const batch = this.#write.batch();
+    try {
+      for (const operation of operations) batch.add(nextHopRequest(operation));
+      const { errors, isOverrun } = batch.flush();
+      for (const { index, problem } of errors) errnos[index] = problem.errno;
+      uncertain = isOverrun;
+    } catch (error) {
+      if (!(error instanceof NetlinkError)) throw error;
+      uncertain = true;
+    }
+    post({ type: 'nexthops-applied', id, errnos, uncertain });
+  }
+
+  async nextHops(id: number): Promise<void> {
+    try {
+      const nextHops = await this.#list.query(dumpNextHops(), asKernelNextHop);
+      post({ type: 'nexthops', id, nextHops });
+    } catch (error) {
+      if (!(error instanceof NetlinkError) || !isUnsupported(error)) throw error;
+      post({ type: 'nexthops', id, nextHops: undefined });
+    }
+  }
+
   async links(id: number): Promise<void> {
     const links = await this.#list.query(dumpLinks(), decodeLink);
     post({ type: 'links', id, links: links.map(asKernelLink) });
@@ -226,6 +285,12 @@ function start(): void {
         break;
       case 'list':
         answer(message.id, sockets.routes(message.id, message.filter));
+        break;
+      case 'apply-nexthops':
+        sockets.applyNextHops(message.id, message.operations);
+        break;
+      case 'nexthops':
+        answer(message.id, sockets.nextHops(message.id));
         break;
       case 'links':
         answer(message.id, sockets.links(message.id));

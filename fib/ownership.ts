@@ -1,6 +1,6 @@
 import { RowFlag } from './delta.ts';
 import { RouteOp } from './kernel.ts';
-import { Target, type TargetTable } from './target.ts';
+import { isWay, Target, type TargetTable } from './target.ts';
 
 /** What makes a kernel route ours: our protocol number, in our table. Nothing else is ever deleted or replaced. */
 export interface Ownership {
@@ -41,7 +41,9 @@ export function nextOperation(
 ): RouteOp | 0 {
   if ((flags & RowFlag.Orphan) !== 0) return 0;
   const isShared = (flags & RowFlag.Shared) !== 0;
-  const removal = isShared && caution === 'merged' && actual !== Target.Unknown ? RouteOp.DeleteHops : RouteOp.Delete;
+  // The kernel never merges a route that names a nexthop object with another.
+  const isMerged = isShared && caution === 'merged' && actual !== Target.Unknown && !isWay(actual);
+  const removal = isMerged ? RouteOp.DeleteHops : RouteOp.Delete;
   if ((flags & (RowFlag.Failed | RowFlag.Conflict)) !== 0) {
     if (actual === Target.None || actual === wanted || wanted === Target.None) return 0;
     return targets.isPartOf(actual, wanted) ? 0 : removal;

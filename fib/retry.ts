@@ -17,6 +17,7 @@ const BURST_MS = 20;
 export class Retry {
   readonly #clock: Clock;
   readonly #wake: () => void;
+  readonly #effective: (table: DeltaTable, row: number) => number;
   readonly #parked: Map<DeltaTable, number[]>;
   #good = new Set<number>();
   #delayMs = FIRST_MS;
@@ -25,8 +26,17 @@ export class Retry {
   #withConflicts = false;
   #isClosed = false;
 
-  /** @param wake called after rows were put back into a queue */
-  constructor(clock: Clock, tables: readonly DeltaTable[], wake: () => void) {
+  /**
+   * @param wake called after rows were put back into a queue
+   * @param effective what the kernel should have for a row
+   */
+  constructor(
+    clock: Clock,
+    tables: readonly DeltaTable[],
+    wake: () => void,
+    effective: (table: DeltaTable, row: number) => number,
+  ) {
+    this.#effective = effective;
     this.#clock = clock;
     this.#wake = wake;
     this.#parked = new Map(tables.map((table) => [table, []]));
@@ -77,7 +87,7 @@ export class Retry {
     const good = this.#good;
     this.#good = new Set();
     this.#delayMs = FIRST_MS;
-    this.#take((table, row) => table.is(row, RowFlag.Failed) && good.has(table.wanted[row] ?? 0));
+    this.#take((table, row) => table.is(row, RowFlag.Failed) && good.has(this.#effective(table, row)));
   }
 
   close(): void {

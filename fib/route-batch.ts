@@ -2,7 +2,7 @@ import type { NetlinkBatch } from '../netlink/batch.ts';
 import { MessageFlag, MessageType } from '../netlink/message.ts';
 import { type Route, type RouteNextHop, RouteType, writeRoute } from '../netlink/route.ts';
 import { OP_WORDS, RouteOp } from './kernel.ts';
-import { FIRST_SET, type FibNextHop, Target } from './target.ts';
+import { FIRST_SET, type FibNextHop, isWay, nextHopId, Target } from './target.ts';
 
 const ADD_FLAGS = MessageFlag.Create | MessageFlag.Exclusive;
 
@@ -72,6 +72,7 @@ export class RouteBatchWriter {
       const isDelete = op === RouteOp.Delete || op === RouteOp.DeleteHops;
       if (isDelete || op === RouteOp.Reclaim) {
         route.type = RouteType.Unspecified;
+        route.nextHopId = undefined;
         route.nextHops = op === RouteOp.DeleteHops ? this.#hopsOf(words[at + 2] ?? 0) : NO_HOPS;
         const index = this.#write(MessageType.DelRoute, 0, true);
         operationOf[index] = isDelete ? i : ~i;
@@ -115,7 +116,11 @@ export class RouteBatchWriter {
   #target(target: number): void {
     const route = this.#route;
     route.nextHops = NO_HOPS;
-    if (target >= FIRST_SET) {
+    route.nextHopId = undefined;
+    if (isWay(target)) {
+      route.type = RouteType.Unicast;
+      route.nextHopId = nextHopId(route.protocol, target);
+    } else if (target >= FIRST_SET) {
       route.type = RouteType.Unicast;
       route.nextHops = this.#hopsOf(target);
     } else if (target === Target.Blackhole) route.type = RouteType.Blackhole;

@@ -1,7 +1,7 @@
 import { AttributeReader, hostIsLittle, MessageFlag, MessageType, type NetlinkMessage } from '../netlink/message.ts';
 import { decodeRoute, type RouteNextHop, RouteType, RTM_F_CLONED } from '../netlink/route.ts';
 import { FOREIGN_BESIDE, RECORD_WORDS, RecordKind } from './kernel.ts';
-import { FIRST_SET, type FibNextHop, Target, TargetTable } from './target.ts';
+import { FIRST_SET, FIRST_WAY, type FibNextHop, isInRange, LAST_NEXT_HOP, Target, TargetTable } from './target.ts';
 
 const RTMSG_OCTETS = 12;
 const AF_INET = 2;
@@ -14,6 +14,7 @@ const RTA_PRIORITY = 6;
 const RTA_MULTIPATH = 9;
 const RTA_TABLE = 15;
 const RTA_VIA = 18;
+const RTA_NH_ID = 30;
 
 /** Distinct next-hop octets remembered before the memory is emptied. */
 const MAX_REMEMBERED = 100_000;
@@ -83,6 +84,7 @@ export class RouteRecordReader {
     let viaStart = 0;
     let viaEnd = 0;
     let isPlain = true;
+    let nextHop = 0;
     while (attributes.next()) {
       switch (attributes.type) {
         case RTA_DST:
@@ -96,6 +98,9 @@ export class RouteRecordReader {
           break;
         case RTA_OIF:
           interfaceIndex = attributes.u32();
+          break;
+        case RTA_NH_ID:
+          nextHop = attributes.u32();
           break;
         case RTA_VIA:
         case RTA_MULTIPATH:
@@ -127,6 +132,7 @@ export class RouteRecordReader {
     if (!isKept) return;
     this.#count++;
     if (type !== RouteType.Unicast) words[at + 5] = discardOf(type);
+    else if (nextHop !== 0 && isInRange(protocol, nextHop)) words[at + 5] = FIRST_WAY | (nextHop & LAST_NEXT_HOP);
     else if (isPlain && family === AF_INET && interfaceIndex < 0x100000) {
       const gateway = viaEnd === 0 ? 0 : view.getUint32(viaStart);
       const key = gateway * 0x100000 + interfaceIndex;

@@ -26,10 +26,39 @@ export const Target = {
   Other: 4,
   /** There is a route, but nobody knows its content. */
   Unknown: 5,
+  /** A way that the kernel does not have now: a route there has to wait. */
+  Blocked: 6,
 } as const;
 
 /** Lowest id of a next-hop set. */
 export const FIRST_SET = 8;
+
+/**
+ * Lowest id of a way: a next-hop set with a name, whose content may change under the routes that lead there. Where the kernel has nexthop
+ * objects a way is one of them, and its low 24 bits are those of the object's id.
+ */
+export const FIRST_WAY = 0x40000000;
+
+/** Largest number of a way or of any nexthop object of ours. */
+export const LAST_NEXT_HOP = 0xffffff;
+
+/** Whether a target is a way. */
+export function isWay(target: number): boolean {
+  return target >= FIRST_WAY;
+}
+
+/**
+ * Id of a nexthop object of ours: the protocol number that marks our routes, then 24 bits. Whatever has our protocol number and an id in
+ * this range is ours, nothing else is.
+ */
+export function nextHopId(protocol: number, number: number): number {
+  return ((protocol << 24) | (number & LAST_NEXT_HOP)) >>> 0;
+}
+
+/** Whether an id is in our range. */
+export function isInRange(protocol: number, id: number): boolean {
+  return id >>> 24 === protocol;
+}
 
 /**
  * Interns what routes can point at, so that a route costs one integer. An id once given stays valid; a distinct set costs some hundred
@@ -73,7 +102,7 @@ export class TargetTable {
    */
   matches(wanted: number, seen: number): boolean {
     if (wanted === seen) return true;
-    if (wanted < FIRST_SET || seen < FIRST_SET) return false;
+    if (!isSet(wanted) || !isSet(seen)) return false;
     const key = wanted * 0x4000000 + seen;
     let answer = this.#matches.get(key);
     if (answer === undefined) {
@@ -85,7 +114,7 @@ export class TargetTable {
 
   /** Whether every hop of `part` is one of `whole`: a route that lost some of its next hops, say because a link went down. */
   isPartOf(part: number, whole: number): boolean {
-    return part >= FIRST_SET && whole >= FIRST_SET && this.#covers(whole, part);
+    return isSet(part) && isSet(whole) && this.#covers(whole, part);
   }
 
   /** Whether each hop of `seen` satisfies one hop of `wanted`, none used twice. */
@@ -98,6 +127,11 @@ export class TargetTable {
     }
     return true;
   }
+}
+
+/** Whether a target is a next-hop set that stays as it is. */
+export function isSet(target: number): boolean {
+  return target >= FIRST_SET && target < FIRST_WAY;
 }
 
 /** `via 192.0.2.1 dev 3 weight 2 onlink`; equal hops have equal texts. */

@@ -14,6 +14,11 @@ export interface FibOptions {
   readonly table: number;
   /** Metric of routes that name none. */
   readonly metric: number;
+  /**
+   * `auto` (default): ways are nexthop objects where the kernel has them, so that a change of one is a message, not a message for each route;
+   * `off`: every route carries its gateways. Objects have our protocol number, and ids that begin with it: 177 << 24 and up.
+   */
+  readonly nextHopObjects?: 'auto' | 'off';
   readonly log: Logger;
   readonly clock: Clock;
 }
@@ -57,6 +62,15 @@ export interface FibDifference {
   readonly state?: FibRouteState;
 }
 
+/** One disagreement about a nexthop object. */
+export interface FibNextHopDifference {
+  readonly type: 'missing' | 'different' | 'unexpected';
+  /** The kernel's id. */
+  readonly id: number;
+  readonly wanted?: readonly FibNextHop[];
+  readonly found?: readonly FibNextHop[];
+}
+
 /** What a `Fib` has done since it was made. */
 export interface FibWork {
   /** Operations the kernel accepted. */
@@ -73,6 +87,8 @@ export interface FibWork {
   readonly overflows: number;
   /** Changes that others made to our routes. */
   readonly foreignChanges: number;
+  /** Changes of a nexthop object under its routes. */
+  readonly wayChanges: number;
 }
 
 /** How many routes are in each state, and what was done. */

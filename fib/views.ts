@@ -3,7 +3,7 @@ import type { DeltaTable } from './delta.ts';
 import { errnoName, errnoText } from './errno.ts';
 import { type KernelRoutes, RECORD_WORDS } from './kernel.ts';
 import { isOurs } from './ownership.ts';
-import { type Rows, stateOf } from './rows.ts';
+import { errnoOf, type Rows, stateOf } from './rows.ts';
 import { Target } from './target.ts';
 import type { FibCounters, FibDifference, FibRouteView, FibTargetView } from './types.ts';
 import { octetsOfWords, prefixOfRow } from './words.ts';
@@ -18,13 +18,13 @@ export function listRoutes(rows: Rows): FibRouteView[] {
       const target = wanted === Target.None ? (table.actual[row] ?? 0) : wanted;
       if (target === Target.None) continue;
       const { kind, nextHops } = describe(rows, target);
-      const errno = table.errnos[row] ?? 0;
+      const errno = errnoOf(rows, table, row);
       views.push({
         prefix: prefixOfRow(table.keys, row, rows.version(table)),
         metric: table.keys.metric(row),
         kind: kind === 'other' ? 'unreachable' : kind,
         nextHops,
-        state: stateOf(table, row),
+        state: stateOf(rows, table, row),
         ...(errno === 0 ? {} : { error: { errno: errnoName(errno), text: errnoText(errno) } }),
       });
     }
@@ -41,11 +41,11 @@ export function countRoutes(rows: Rows): FibCounters {
       if (!table.keys.has(row)) continue;
       if (table.wanted[row] !== Target.None) wanted++;
       else if (table.actual[row] === Target.None) continue;
-      states[stateOf(table, row)]++;
+      states[stateOf(rows, table, row)]++;
     }
   }
   const { conflict: conflicts, orphan: orphans, ...others } = states;
-  return { wanted, ...others, conflicts, orphans, ...rows.work };
+  return { wanted, ...others, conflicts, orphans, ...rows.work, wayChanges: rows.ways.replacements };
 }
 
 /** Reads the kernel and names every disagreement with what is wanted; changes nothing. @throws KernelError */
@@ -67,7 +67,7 @@ export async function findDifferences(kernel: KernelRoutes, rows: Rows): Promise
         prefix: prefixOfRow(table.keys, row, rows.version(table)),
         metric: table.keys.metric(row),
         wanted: describe(rows, wanted),
-        state: stateOf(table, row),
+        state: stateOf(rows, table, row),
       });
     }
   }
@@ -91,7 +91,8 @@ function compareListed(
   if (row >= 0 && marks !== undefined) marks[row] = 1;
   const wanted = row < 0 ? Target.None : (table.wanted[row] ?? 0);
   const target = words[at + 5] ?? 0;
-  if (wanted !== Target.None && rows.targets.matches(wanted, target)) return undefined;
+  const effective = row < 0 ? Target.None : rows.wanted(table, row);
+  if (wanted !== Target.None && rows.targets.matches(effective, target)) return undefined;
   const prefix: Prefix = { address: { version, octets: octetsOfWords(words, at + 6, version) }, length };
   return {
     type: wanted === Target.None ? 'unexpected' : 'different',
@@ -99,13 +100,13 @@ function compareListed(
     metric,
     ...(wanted === Target.None ? {} : { wanted: describe(rows, wanted) }),
     found: describe(rows, target),
-    ...(row < 0 ? {} : { state: stateOf(table, row) }),
+    ...(row < 0 ? {} : { state: stateOf(rows, table, row) }),
   };
 }
 
 function describe(rows: Rows, target: number): FibTargetView {
   if (target === Target.Blackhole) return { kind: 'blackhole', nextHops: [] };
   if (target === Target.Unreachable) return { kind: 'unreachable', nextHops: [] };
-  const nextHops = rows.targets.hops(target);
+  const nextHops = rows.targets.hops(rows.ways.setOf(target));
   return { kind: nextHops.length === 0 ? 'other' : 'unicast', nextHops };
 }

@@ -1,5 +1,12 @@
 /** What the main thread and the thread of `netlink-worker.ts` say to each other. Words are transferred, not copied. */
-import type { KernelAddress, KernelErrorDetail, KernelLink, RouteFilter } from './kernel.ts';
+import type {
+  KernelAddress,
+  KernelErrorDetail,
+  KernelLink,
+  KernelNextHop,
+  NextHopOperation,
+  RouteFilter,
+} from './kernel.ts';
 import type { FibNextHop } from './target.ts';
 
 /** How to open the sockets. */
@@ -24,6 +31,8 @@ export type ToWorker =
       readonly targets: readonly (readonly FibNextHop[])[];
     }
   | { readonly type: 'list'; readonly id: number; readonly filter: RouteFilter }
+  | { readonly type: 'apply-nexthops'; readonly id: number; readonly operations: readonly NextHopOperation[] }
+  | { readonly type: 'nexthops'; readonly id: number }
   | { readonly type: 'links'; readonly id: number }
   | { readonly type: 'addresses'; readonly id: number }
   | { readonly type: 'close' };
@@ -50,6 +59,14 @@ export type FromWorker =
     }
   | RecordsMessage
   | { readonly type: 'listed'; readonly id: number }
+  | {
+      readonly type: 'nexthops-applied';
+      readonly id: number;
+      readonly errnos: readonly number[];
+      readonly uncertain: boolean;
+    }
+  | { readonly type: 'nexthops'; readonly id: number; readonly nextHops: readonly KernelNextHop[] | undefined }
+  | { readonly type: 'nexthop'; readonly nextHop: number }
   | { readonly type: 'links'; readonly id: number; readonly links: readonly KernelLink[] }
   | { readonly type: 'addresses'; readonly id: number; readonly addresses: readonly KernelAddress[] }
   | { readonly type: 'link'; readonly link: KernelLink; readonly present: boolean }

@@ -5,14 +5,14 @@ import { type DeltaTable, RowFlag } from './delta.ts';
 import { Errno, errnoName } from './errno.ts';
 import { type BatchResult, type KernelRoutes, OP_WORDS, RouteOp } from './kernel.ts';
 import type { Rows } from './rows.ts';
-import { Target } from './target.ts';
+import { isWay, Target } from './target.ts';
 import { prefixOfRow } from './words.ts';
 
 /** Operations in one batch: enough to keep the kernel side's 64 KiB sends full, few enough to cost the event loop about a millisecond. */
 const BATCH_OPS = 4096;
 
 /** Batches under way at once: one being written, one waiting or being settled. */
-const MAX_IN_FLIGHT = 2;
+const MAX_IN_FLIGHT = 8;
 
 /** What the writer tells its owner. */
 export interface WriterHandlers {
@@ -83,7 +83,7 @@ export class Writer {
       const at = filled * OP_WORDS;
       words[at] = op | (version << 8) | (table.keys.length(row) << 16);
       words[at + 1] = row;
-      words[at + 2] = targetOf(table, row, op);
+      words[at + 2] = this.#targetOf(table, row, op);
       words[at + 3] = table.keys.metric(row);
       table.keys.copyAddress(row, words, at + 4);
       table.mark(row, RowFlag.InFlight);
@@ -150,9 +150,11 @@ export class Writer {
     const isDelete = op === RouteOp.Delete || op === RouteOp.DeleteHops;
     // A stale route is deleted although something else is wanted; else a delete that is no longer right says nothing about what is wanted.
     const isStale = isDelete && table.wanted[row] !== Target.None;
-    const isStillWanted = isStale ? (flags & RowFlag.Failed) !== 0 : isDelete || table.wanted[row] === target;
+    const isStillWanted = isStale
+      ? (flags & RowFlag.Failed) !== 0
+      : isDelete || this.#rows.wanted(table, row) === target;
     table.clear(row, RowFlag.Suspect | RowFlag.Verify | RowFlag.Probe);
-    const refusal = errno === 0 ? 'none' : refusalOf(op, errno);
+    const refusal = errno === 0 ? 'none' : this.#refusalOf(op, target, errno);
     switch (refusal) {
       case 'none':
         table.actual[row] = isDelete ? Target.None : target;
@@ -162,6 +164,9 @@ export class Writer {
           table.clear(row, RowFlag.Failed | RowFlag.Conflict | (op === RouteOp.Replace ? 0 : RowFlag.Shared));
         }
         if ((flags & RowFlag.Probe) !== 0) this.#rows.retry.good(table.actual[row] ?? 0);
+        break;
+      case 'no-way':
+        if (op !== RouteOp.Replace) table.actual[row] = Target.None;
         break;
       case 'absent':
         table.actual[row] = Target.None;
@@ -188,6 +193,17 @@ export class Writer {
     this.#rows.settled(table, row);
   }
 
+  /** What an operation needs to know: where to lead, or which next hops to take out. */
+  #targetOf(table: DeltaTable, row: number, op: RouteOp): number {
+    if (op === RouteOp.Delete) return Target.None;
+    return op === RouteOp.DeleteHops ? (table.actual[row] ?? 0) : this.#rows.wanted(table, row);
+  }
+
+  #refusalOf(op: RouteOp, target: number, errno: number): Refusal | 'no-way' {
+    if (errno === Errno.EINVAL && isWay(target) && this.#rows.ways.missing(target)) return 'no-way';
+    return refusalOf(op, errno);
+  }
+
   #count(op: RouteOp): void {
     const { work } = this.#rows;
     if (op === RouteOp.Delete || op === RouteOp.DeleteHops) work.deletes++;
@@ -204,12 +220,6 @@ export class Writer {
     const prefix = formatPrefix(prefixOfRow(table.keys, row, this.#rows.version(table)));
     this.#log.warn('route refused', { errno: errnoName(errno), prefix, metric: table.keys.metric(row) });
   }
-}
-
-/** What an operation needs to know: where to lead, or which next hops to take out. */
-function targetOf(table: DeltaTable, row: number, op: RouteOp): number {
-  if (op === RouteOp.Delete) return Target.None;
-  return (op === RouteOp.DeleteHops ? table.actual[row] : table.wanted[row]) ?? 0;
 }
 
 type Refusal = 'absent' | 'occupied' | 'conflict' | 'failed';

@@ -5,8 +5,10 @@ import {
   FOREIGN_BESIDE,
   type KernelAddress,
   type KernelLink,
+  type KernelNextHop,
   type KernelRoutes,
   type KernelWatcher,
+  type NextHopResult,
   OP_WORDS,
   RECORD_WORDS,
   RecordKind,
@@ -219,6 +221,14 @@ export class FakeKernel implements KernelRoutes {
         sink(record(RecordKind.Listed | (beside ? FOREIGN_BESIDE : 0), route));
       }
     });
+  }
+
+  applyNextHops(): Promise<NextHopResult> {
+    return Promise.reject(new Error('no nexthop objects here'));
+  }
+
+  listNextHops(): Promise<readonly KernelNextHop[] | undefined> {
+    return Promise.resolve(undefined);
   }
 
   links(): Promise<readonly KernelLink[]> {
