@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { ip } from 'bgp-ts';
+import { Client } from '../../bgpctl/client.ts';
 import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
 import { type Podroute, startPodroute } from '../../deploy/lab/podroute.ts';
 import type { PeerDetail, Route } from '../../lib/api.ts';
@@ -44,6 +46,7 @@ export class Chain {
   readonly node: Podroute;
   readonly daemon: Daemon;
   readonly options: ChainOptions;
+  readonly #client: Client;
   readonly #westHost: LabHost;
   readonly #eastHost: LabHost;
 
@@ -69,6 +72,7 @@ export class Chain {
     peer.ip(`-6 route add fd00:1::/64 via ${addresses.node.ipv6}`);
     this.daemon = startDaemon(options.daemon, peer, this.daemonOptions());
     this.node = startPodroute(node, this.nodeConfig());
+    this.#client = new Client(join(this.node.runDirectory, 'podrouted.sock'));
   }
 
   /** Address of the node as the daemon sees it. */
@@ -204,24 +208,36 @@ export class Chain {
     });
   }
 
-  /** Waits until both sides show the session as Established. */
-  async established(timeoutMs = 15_000): Promise<void> {
+  /** Waits until both sides show the session as Established. @param after sessions there have been before */
+  async established(after = 0, timeoutMs = 20_000): Promise<void> {
+    const { daemon, nodeAddress } = this;
     await waitFor(
-      `the session between podrouted and ${this.daemon.name}`,
-      () => this.peer().state === 'Established' && this.daemon.session(this.nodeAddress).isEstablished,
+      `a session between podrouted and ${daemon.name}`,
+      async () => {
+        const { state, counters, lastError = '' } = await this.peer();
+        if (state !== 'Established' || counters.established <= after) throw new Error(`node: ${state} ${lastError}`);
+        if (!daemon.session(nodeAddress).isEstablished) throw new Error(`${daemon.name} is not there yet`);
+        return true;
+      },
       timeoutMs,
       100,
     );
   }
 
-  /** The session with the daemon as `bgpctl show peers PEER` has it. */
-  peer(): PeerDetail {
+  /** The session with the daemon; asked over the socket that bgpctl uses, since it is asked often. */
+  peer(): Promise<PeerDetail> {
+    return this.#client.get<PeerDetail>('/v1/peers/peer');
+  }
+
+  /** The same as `bgpctl show peers PEER --json` prints it. */
+  shownPeer(): PeerDetail {
     return this.node.bgpctlJson<PeerDetail>('show', 'peers', 'peer');
   }
 
   /** Prefixes accepted from the daemon, both families together. */
-  accepted(): number {
-    return this.peer().families.reduce((sum, family) => sum + family.accepted, 0);
+  async accepted(): Promise<number> {
+    const { families } = await this.peer();
+    return families.reduce((sum, family) => sum + family.accepted, 0);
   }
 
   /**
