@@ -185,7 +185,10 @@ export class Speaker {
     this.#deps.rib.refreshIn(entry.handle);
     const session = entry.peer.session;
     if (session !== undefined) {
-      for (const family of session.negotiated.families) this.#deps.updateOut.routeRefresh(entry.handle, family);
+      for (const family of session.negotiated.families) {
+        this.#deps.updateOut.routeRefresh(entry.handle, family);
+        session.requestRefresh(family);
+      }
     }
     this.#deps.wake();
   }
