@@ -2,7 +2,7 @@ import { fstatSync, statSync } from 'node:fs';
 import { formatIp, type IpAddress } from 'bgp-ts';
 import type { Clock } from '../lib/clock.ts';
 import { errorMessage } from '../lib/result.ts';
-import { close, openNetns, withNetns } from '../native/index.ts';
+import { close, interfaceIndex, openNetns, withNetns } from '../native/index.ts';
 import type { NetlinkBatch } from '../netlink/batch.ts';
 import { isRefused, NetlinkError } from '../netlink/errors.ts';
 import { addVeth, decodeLink, dumpLinks, getLink, type Link, type LinkName, setLink } from '../netlink/link.ts';
@@ -16,6 +16,7 @@ import {
   hostIfNamePattern,
   ownerText,
   parseOwner,
+  podMac,
   type WiredPod,
   type WireRequest,
   type Wiring,
@@ -51,6 +52,8 @@ export class NetlinkWiring implements Wiring {
   readonly #unlinker = new Unlinker();
   readonly #clock: Clock;
   readonly #ownNamespace: string;
+  /** What the short-lived sockets in pods receive into. */
+  readonly #podBuffer = new Uint8Array(64 * 1024);
   #mtu: { readonly octets: number; readonly atMs: number } | undefined;
 
   /** Works in the network namespace of the calling thread. @throws SystemError when it may not use netlink */
@@ -64,9 +67,11 @@ export class NetlinkWiring implements Wiring {
   async wire(request: WireRequest): Promise<WiredPod> {
     const netnsFd = this.#openNamespace(request.netns);
     try {
-      await this.#makePair(request, netnsFd);
+      const wired = await this.#makePair(request, netnsFd);
       try {
-        return this.#setUp(request, netnsFd);
+        this.#setUpPod(request, netnsFd);
+        this.#setUpHost(request, interfaceIndex(request.hostIfName), ownerText(request));
+        return wired;
       } catch (error) {
         await this.#unlinker.unlink(request.hostIfName);
         throw error;
@@ -101,7 +106,7 @@ export class NetlinkWiring implements Wiring {
     } catch (error) {
       return [...problems, errorMessage(error)];
     }
-    const pod = NetlinkSocket.open({ netnsFd, receiveBufferOctets: 256 * 1024 });
+    const pod = NetlinkSocket.open({ netnsFd, receiveBufferOctets: 256 * 1024, buffer: this.#podBuffer });
     try {
       return [...problems, ...verifyPod(pod, request, host)];
     } finally {
@@ -162,18 +167,21 @@ export class NetlinkWiring implements Wiring {
   }
 
   /** The pair, the host end up. A leftover of the same name, which can only be of an earlier attempt, goes first. */
-  async #makePair(request: WireRequest, netnsFd: number): Promise<void> {
+  async #makePair(request: WireRequest, netnsFd: number): Promise<WiredPod> {
     const mtu = request.mtu ?? this.#uplinkMtu();
+    const address = podMac(request.containerId, request.ifName);
+    const wired = { hostMac: formatMac(hostMac), podMac: formatMac(address), mtu };
     const pair = addVeth({
       name: request.hostIfName,
       isUp: true,
       mtu,
       address: hostMac,
-      peer: { name: request.ifName, netnsFd, mtu },
+      queues: 1,
+      peer: { name: request.ifName, netnsFd, mtu, address },
     });
     try {
       this.#host.requestSync(pair);
-      return;
+      return wired;
     } catch (error) {
       if (!isRefused(error, 'EEXIST')) throw refused('making the veth pair', error);
     }
@@ -181,30 +189,33 @@ export class NetlinkWiring implements Wiring {
     await this.unwire(request.hostIfName);
     try {
       this.#host.requestSync(pair);
+      return wired;
     } catch (error) {
       if (isRefused(error, 'EEXIST')) throw interfaceExists(request.ifName);
       throw refused('making the veth pair', error);
     }
   }
 
-  #setUp(request: WireRequest, netnsFd: number): WiredPod {
-    const host = this.#find(this.#host, { name: request.hostIfName });
-    if (host === undefined) throw refused('making the veth pair', new Error('it vanished at once'));
-    const pod = this.#setUpPod(request, netnsFd);
-    this.#setUpHost(request, host.index, ownerText(request));
-    return { hostMac: formatMac(host.address), podMac: formatMac(pod.address), mtu: pod.mtu };
-  }
-
-  #setUpPod(request: WireRequest, netnsFd: number): Link {
-    const socket = NetlinkSocket.open({ netnsFd, receiveBufferOctets: 64 * 1024 });
+  #setUpPod(request: WireRequest, netnsFd: number): void {
+    const { index, socket } = this.#enterPod(request, netnsFd);
     try {
-      const link = this.#find(socket, { name: request.ifName });
-      if (link === undefined) throw refused(`finding ${request.ifName} in the pod`, new Error('it vanished at once'));
-      if (request.addresses.some((address) => address.version === 6)) enableIpv6(request.ifName, netnsFd);
-      perform(socket.batch(4096), podSteps(request, link.index));
-      return link;
+      perform(socket.batch(4096), podSteps(request, index));
     } finally {
       socket.close();
+    }
+  }
+
+  /** The index of the pod's end and a socket beside it, both taken in one visit to the namespace. */
+  #enterPod(request: WireRequest, netnsFd: number): { readonly index: number; readonly socket: NetlinkSocket } {
+    try {
+      return withNetns(netnsFd, () => {
+        const index = interfaceIndex(request.ifName);
+        if (request.addresses.some((address) => address.version === 6)) enableIpv6(request.ifName);
+        const socket = NetlinkSocket.open({ receiveBufferOctets: 64 * 1024, buffer: this.#podBuffer });
+        return { index, socket };
+      });
+    } catch (error) {
+      throw refused(`entering the pod's namespace for ${request.ifName}`, error);
     }
   }
 
@@ -305,13 +316,9 @@ function perform(batch: NetlinkBatch, steps: readonly Step[], mayExist: (step: S
   return present;
 }
 
-/** Some runtimes and hosts start namespaces with IPv6 off. */
-function enableIpv6(ifName: string, netnsFd: number): void {
-  try {
-    withNetns(netnsFd, () => ensureSysctl(`ipv6/conf/${ifName}/disable_ipv6`, '0'));
-  } catch (error) {
-    throw refused('turning IPv6 on in the pod', error);
-  }
+/** Some runtimes and hosts start namespaces with IPv6 off. To be called inside the namespace. */
+function enableIpv6(ifName: string): void {
+  ensureSysctl(`ipv6/conf/${ifName}/disable_ipv6`, '0');
 }
 
 function ownerOf(link: Link): Pick<HostInterface, 'owner'> {
@@ -332,6 +339,6 @@ function refused(step: string, cause: unknown): WiringError {
   return new WiringError({ code: 'refused', step, errno }, `${step}: ${errorMessage(cause)}`, { cause });
 }
 
-function formatMac(octets: Uint8Array | undefined): string {
-  return Array.from(octets ?? [], (octet) => octet.toString(16).padStart(2, '0')).join(':');
+function formatMac(octets: Uint8Array): string {
+  return Array.from(octets, (octet) => octet.toString(16).padStart(2, '0')).join(':');
 }

@@ -19,7 +19,7 @@ export function writeSysctl(path: string, value: string): void {
 /** Reads `net/PATH`; undefined when there is none. */
 export function readSysctl(path: string): string | undefined {
   try {
-    return readFileSync(`${root}/${path}`, 'utf8').trim();
+    return readFileSync(`${root}/${path}`, 'latin1').trim();
   } catch {
     return undefined;
   }
@@ -50,7 +50,8 @@ export function enableForwarding(families: { readonly ipv4: boolean; readonly ip
  */
 export function setHostEnd(name: string, families: { readonly ipv4: boolean; readonly ipv6: boolean }): void {
   if (families.ipv4) {
-    writeSysctl(`ipv4/conf/${name}/forwarding`, '1');
+    // Inherited on a node that forwards; writing it takes the kernel's interface lock, reading does not.
+    ensureSysctl(`ipv4/conf/${name}/forwarding`, '1');
     writeSysctl(`ipv4/conf/${name}/proxy_arp`, '1');
     writeSysctl(`ipv4/conf/${name}/rp_filter`, '1');
     writeSysctl(`ipv4/neigh/${name}/proxy_delay`, '0');
@@ -58,7 +59,7 @@ export function setHostEnd(name: string, families: { readonly ipv4: boolean; rea
   if (families.ipv6) {
     ensureSysctl(`ipv6/conf/${name}/disable_ipv6`, '0');
     writeSysctl(`ipv6/conf/${name}/accept_ra`, '0');
-    writeSysctl(`ipv6/conf/${name}/forwarding`, '1');
+    ensureSysctl(`ipv6/conf/${name}/forwarding`, '1');
     writeSysctl(`ipv6/conf/${name}/proxy_ndp`, '1');
   }
 }

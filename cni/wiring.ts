@@ -100,6 +100,16 @@ export function hostIfName(containerId: string, ifName: string): string {
   return `pr${createHash('sha256').update(`${containerId}\0${ifName}`).digest('hex').slice(0, 13)}`;
 }
 
+/**
+ * The hardware address of the pod's end: follows from the same hash, with the bit of addresses given locally, so that
+ * nobody has to ask the kernel which one it took.
+ */
+export function podMac(containerId: string, ifName: string): Uint8Array {
+  const octets = createHash('sha256').update(`${containerId}\0${ifName}`).digest().subarray(16, 22);
+  octets[0] = ((octets[0] ?? 0) & 0xfc) | 0x02;
+  return octets;
+}
+
 /** What {@link hostIfName} makes. */
 export const hostIfNamePattern = /^pr[0-9a-f]{13}$/;
 

@@ -26,6 +26,8 @@ const Ifla = {
   Alias: 20,
   Stats64: 23,
   NetnsFd: 28,
+  NumTxQueues: 31,
+  NumRxQueues: 32,
   LinkNetnsId: 37,
 } as const;
 const IFLA_INFO_KIND = 1;
@@ -89,6 +91,11 @@ export interface VethOptions {
   readonly mtu?: number;
   readonly address?: Uint8Array;
   readonly txQueueLength?: number;
+  /**
+   * Queues that either end can ever have. Without it the kernel makes one for each CPU, uses one, and waits for the whole
+   * machine when it puts the others away.
+   */
+  readonly queues?: number;
   readonly peer: {
     readonly name: string;
     /** The namespace the other end is born in; the socket's own when absent. */
@@ -107,12 +114,14 @@ export function addVeth(options: VethOptions): NetlinkRequest {
     write(w) {
       writeFixed(w, 0, options.isUp === true ? LinkFlag.Up : 0, options.isUp === true ? LinkFlag.Up : 0);
       writeCommon(w, options);
+      writeQueues(w, options.queues);
       const info = w.open(Ifla.LinkInfo);
       w.attributeOctets(IFLA_INFO_KIND, Buffer.from('veth'));
       const data = w.open(IFLA_INFO_DATA);
       const peer = w.open(VETH_INFO_PEER);
       writeFixed(w, 0, 0, 0);
       writeCommon(w, options.peer);
+      writeQueues(w, options.queues);
       if (options.peer.netnsFd !== undefined) w.attributeU32(Ifla.NetnsFd, options.peer.netnsFd);
       w.close(peer);
       w.close(data);
@@ -217,6 +226,12 @@ function writeCommon(
   if (options.name !== undefined) w.attributeText(Ifla.Name, options.name);
   if (options.address !== undefined) w.attributeOctets(Ifla.Address, options.address);
   if (options.txQueueLength !== undefined) w.attributeU32(Ifla.TxQueueLength, options.txQueueLength);
+}
+
+function writeQueues(w: NetlinkWriter, queues: number | undefined): void {
+  if (queues === undefined) return;
+  w.attributeU32(Ifla.NumTxQueues, queues);
+  w.attributeU32(Ifla.NumRxQueues, queues);
 }
 
 /**

@@ -75,6 +75,11 @@ export interface NetlinkSocketOptions {
   readonly receiveBufferOctets?: number;
   /** How long the synchronous forms wait for an answer; 10 s when absent. */
   readonly timeoutMs?: number;
+  /**
+   * What to receive into, 64 KiB or more; 256 KiB of its own when absent. Sockets that live for a few synchronous requests,
+   * one after the other, may share one.
+   */
+  readonly buffer?: Uint8Array;
 }
 
 const EAGAIN = 11;
@@ -109,7 +114,7 @@ export class NetlinkSocket {
   readonly #timeoutMs: number;
   readonly #pending = new Map<number, Exchange>();
   readonly #writer = new NetlinkWriter();
-  readonly #buffer = new Uint8Array(BUFFER_OCTETS);
+  readonly #buffer: Uint8Array;
   readonly #status = createDrainStatus();
   #depth = 0;
   #sequence = 0;
@@ -126,6 +131,7 @@ export class NetlinkSocket {
     this.portId = portId;
     this.isStrict = isStrict;
     this.#handlers = options.handlers;
+    this.#buffer = options.buffer ?? new Uint8Array(BUFFER_OCTETS);
     this.#timeoutMs = options.timeoutMs ?? 10_000;
     this.#isSubscribed = options.groups !== undefined && options.groups.length > 0;
     this.#watch();
