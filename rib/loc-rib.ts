@@ -330,10 +330,11 @@ export class LocRib {
       if (row === 0) break;
       const { rows, stride, keyWords } = this.prefixes;
       const at = row * stride + keyWords;
-      rows[at] = rows[at]! & ~RowFlag.FibDirty;
+      const isAgain = (rows[at]! & RowFlag.Resend) !== 0;
+      rows[at] = rows[at]! & ~(RowFlag.FibDirty | RowFlag.Resend);
       const wanted = this.#nextHopSetOf(row);
       const present = rows[at + 2]!;
-      if (wanted === present) continue;
+      if (wanted === present && (!isAgain || wanted === 0)) continue;
       this.prefixes.copyAddress(row, this.#address);
       if (wanted === 0) sink.remove(this.family, this.#address, rows[at]! & 0xff);
       else {
@@ -346,15 +347,15 @@ export class LocRib {
     return n;
   }
 
-  /** Forgets what the kernel was told and queues every selected row again. */
+  /** Queues every row that the kernel has or should have, to be handed over whether it changed or not. */
   resendSelected(): void {
     const { rows, stride, keyWords } = this.prefixes;
     for (let row = 1; row < this.prefixes.end; row++) {
       const at = row * stride + keyWords;
       if ((rows[at]! & RowFlag.Free) !== 0) continue;
-      this.#shared.nextHopSets.release(rows[at + 2]!);
-      rows[at + 2] = 0;
-      if ((rows[at]! & RowFlag.Selected) !== 0) this.#queueFib(row);
+      if (rows[at + 2] === 0 && (rows[at]! & RowFlag.Selected) === 0) continue;
+      rows[at] = rows[at]! | RowFlag.Resend;
+      this.#queueFib(row);
     }
   }
 

@@ -15,6 +15,8 @@ export const RowFlag = {
   Zombie: 0x1000,
   /** In the free list. */
   Free: 0x2000,
+  /** To be handed to the kernel again, also if it has not changed. */
+  Resend: 0x4000,
 } as const;
 
 const INITIAL_ROWS = 256;

@@ -271,7 +271,7 @@ export class Rib {
     return waiting;
   }
 
-  /** Hands over every selected route (again), e.g. to a kernel table that was found empty. */
+  /** Queues every selected route for {@link takeSelected} again, e.g. when its next hops lead elsewhere now. */
   resendSelected(): void {
     for (const rib of this.#locRibs.values()) rib.resendSelected();
   }

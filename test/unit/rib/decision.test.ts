@@ -317,6 +317,15 @@ describe('multipath', () => {
     expect(take()).toEqual([]);
     lab.rib.resendSelected();
     expect(take()).toEqual(['10.1.0.0/16 via 2,3']);
+    expect(take()).toEqual([]);
+    // What goes while it waits to be handed over again is taken away all the same.
+    lab.rib.resendSelected();
+    peers[1]?.withdraw([target]);
+    peers[2]?.withdraw([target]);
+    expect(take()).toEqual(['10.1.0.0/16 gone']);
+    peers[1]?.announce([target], attributes(same('b', 2), 1));
+    peers[2]?.announce([target], attributes(same('c', 3), 2));
+    expect(take()).toEqual(['10.1.0.0/16 via 2,3']);
     peers[1]?.down();
     peers[2]?.withdraw([target]);
     expect(take()).toEqual(['10.1.0.0/16 gone']);
