@@ -3,6 +3,7 @@
 # that a second call takes a moment.
 #   deploy/setup.sh demo    what the demonstration needs
 #   deploy/setup.sh test    the same and the daemons that the tests run against
+#   deploy/setup.sh bench   the same as demo and the daemons that `npm run bench:peers` measures
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -11,7 +12,8 @@ packages="gcc libc6-dev make iproute2 iputils-ping ca-certificates frr"
 case $purpose in
   demo) ;;
   test) packages="$packages bird2 gobgpd tcpdump bash zsh fish" ;;
-  *) echo "setup.sh: '$purpose': expected demo or test" >&2; exit 2 ;;
+  bench) packages="$packages bird2 openbgpd gobgpd" ;;
+  *) echo "setup.sh: '$purpose': expected demo, test or bench" >&2; exit 2 ;;
 esac
 
 missing=""
@@ -43,7 +45,7 @@ if [ -n "$missing" ]; then
   rm -f "$log"
   [ "$made_guard" = no ] || rm -f "$guard"
   if command -v systemctl >/dev/null 2>&1; then
-    for unit in frr bird gobgpd; do
+    for unit in frr bird gobgpd openbgpd; do
       case "$missing" in *"${unit%d}"*) systemctl disable "$unit" >/dev/null 2>&1 || true ;; esac
     done
   fi

@@ -1,0 +1,218 @@
+import {
+  AS_TRANS,
+  type Capability,
+  decodeOpen,
+  encodeKeepalive,
+  encodeOpen,
+  Families,
+  frameType,
+  HEADER_OCTETS,
+  ipv4FromUint32,
+  MAX_MESSAGE_OCTETS,
+  MessageType,
+  nextFrame,
+} from 'bgp-ts';
+import {
+  AddressFamily,
+  bind,
+  close,
+  connect,
+  createDrainStatus,
+  DrainFlag,
+  drain,
+  getsockopt,
+  inetSocketAddress,
+  PollEvent,
+  SocketLevel,
+  SocketOption,
+  SocketType,
+  send,
+  setsockopt,
+  socket,
+  Watcher,
+  WOULD_BLOCK,
+} from '../../../native/index.ts';
+
+const HOLD_SECONDS = 240;
+/** Taken from a socket, and given to one, at a time. */
+const CHUNK_OCTETS = 256 << 10;
+const EAGAIN = 11;
+
+/** One buffer for all sessions: what is left of a message moves to its session's own before another one reads. */
+const shared = new Uint8Array(CHUNK_OCTETS + MAX_MESSAGE_OCTETS);
+const drainStatus = createDrainStatus();
+const keepalive = encodeKeepalive();
+
+/** Who a load session is. Addresses as numbers. */
+export interface LoadSessionOptions {
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  readonly asn: number;
+  readonly ipv6: boolean;
+}
+
+/** What a session tells its owner. */
+export interface LoadSessionHandlers {
+  established(): void;
+  /** One UPDATE without its header: `bytes` is valid during the call only. */
+  update(bytes: Uint8Array, start: number, end: number): void;
+  /** The other side ended it, or it never came up. Not called after `close`. */
+  ended(reason: string): void;
+}
+
+/** One BGP session of the load process: connects, keeps itself alive, sends octets that were prepared, hands over what comes. */
+export class LoadSession {
+  isEstablished = false;
+  readonly #handlers: LoadSessionHandlers;
+  readonly #fd: number;
+  readonly #watcher: Watcher;
+  readonly #open: Uint8Array;
+  readonly #rest = new Uint8Array(MAX_MESSAGE_OCTETS);
+  #restOctets = 0;
+  #isConnected = false;
+  #isClosed = false;
+  #queue: Uint8Array[] = [];
+  /** Octets of the first buffer of the queue that are gone. */
+  #sent = 0;
+  #sendsUpdates = false;
+  #keepaliveTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: LoadSessionOptions, handlers: LoadSessionHandlers) {
+    this.#handlers = handlers;
+    const { afi, safi } = Families[options.ipv6 ? 'ipv6-unicast' : 'ipv4-unicast'];
+    const capabilities: Capability[] = [
+      { type: 'multiprotocol', afi, safi },
+      { type: 'route-refresh' },
+      { type: 'four-octet-as', asn: options.asn },
+    ];
+    this.#open = encodeOpen({
+      version: 4,
+      myAs: options.asn > 0xffff ? AS_TRANS : options.asn,
+      holdSeconds: HOLD_SECONDS,
+      routerId: ipv4FromUint32(options.localAddress),
+      capabilities,
+    });
+    this.#fd = socket(AddressFamily.Inet, SocketType.Stream | SocketType.NonBlocking, 0);
+    setsockopt(this.#fd, SocketLevel.Tcp, SocketOption.TCP_NODELAY, 1);
+    bind(this.#fd, inetSocketAddress(ipv4FromUint32(options.localAddress).octets, 0));
+    connect(this.#fd, inetSocketAddress(ipv4FromUint32(options.remoteAddress).octets, 179));
+    this.#watcher = new Watcher(this.#fd, (events) => this.#ready(events));
+    this.#watcher.start(PollEvent.Writable);
+  }
+
+  /** Octets that wait to be sent. */
+  get queued(): number {
+    return this.#queue.reduce((sum, bytes) => sum + bytes.length, 0) - this.#sent;
+  }
+
+  /** Queues octets, whole messages, which must not change any more. */
+  send(bytes: Uint8Array): void {
+    if (this.#isClosed) return;
+    this.#queue.push(bytes);
+    if (this.#queue.length === 1) this.#pump();
+  }
+
+  /** Ends the connection (FIN); the handlers hear nothing more. */
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.isEstablished = false;
+    clearInterval(this.#keepaliveTimer);
+    this.#watcher.close();
+    close(this.#fd);
+  }
+
+  #ready(events: number): void {
+    if (this.#isClosed) return;
+    try {
+      if (!this.#isConnected) {
+        const errno = getsockopt(this.#fd, SocketLevel.Socket, SocketOption.SO_ERROR);
+        if (errno !== 0) {
+          this.#end(`connect: errno ${errno}`);
+          return;
+        }
+        this.#isConnected = true;
+        this.send(this.#open);
+        return;
+      }
+      if ((events & PollEvent.Readable) !== 0) this.#read();
+      if (!this.#isClosed && (events & PollEvent.Writable) !== 0) this.#pump();
+    } catch (error) {
+      this.#end(String(error));
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#isClosed) return;
+    this.close();
+    this.#handlers.ended(reason);
+  }
+
+  /** Sends at most one chunk, then lets the others have their turn. */
+  #pump(): void {
+    let left = CHUNK_OCTETS;
+    while (this.#queue.length > 0 && left > 0) {
+      const bytes = this.#queue[0]!;
+      const taken = send(this.#fd, bytes, this.#sent, Math.min(bytes.length - this.#sent, left));
+      if (taken === WOULD_BLOCK) break;
+      left -= taken;
+      this.#sent += taken;
+      if (this.#sent === bytes.length) {
+        this.#queue.shift();
+        this.#sent = 0;
+      }
+    }
+    const isWaiting = this.#queue.length > 0;
+    if (isWaiting !== this.#sendsUpdates || !this.isEstablished) {
+      this.#sendsUpdates = isWaiting;
+      this.#watcher.start(PollEvent.Readable | (isWaiting ? PollEvent.Writable : 0));
+    }
+  }
+
+  #read(): void {
+    const before = this.#restOctets;
+    if (before > 0) shared.set(this.#rest.subarray(0, before));
+    const end = before + drain(this.#fd, shared, before, 1, drainStatus);
+    let at = 0;
+    while (!this.#isClosed) {
+      const length = nextFrame(shared, at, end, MAX_MESSAGE_OCTETS);
+      if (length === 0) break;
+      if (length < 0) {
+        this.#end('a message header that is none');
+        return;
+      }
+      this.#message(frameType(shared, at), at + HEADER_OCTETS, at + length);
+      at += length;
+    }
+    this.#restOctets = end - at;
+    if (end > at) this.#rest.set(shared.subarray(at, end));
+    const errno = drainStatus[0]!;
+    if ((drainStatus[2]! & DrainFlag.EndOfStream) !== 0) this.#end('closed by the other side');
+    else if (errno !== 0 && errno !== EAGAIN) this.#end(`recv: errno ${errno}`);
+  }
+
+  #message(type: number, start: number, end: number): void {
+    switch (type) {
+      case MessageType.Update:
+        this.#handlers.update(shared, start, end);
+        return;
+      case MessageType.Open: {
+        const open = decodeOpen(shared.slice(start, end));
+        if (open.ok) this.send(keepalive);
+        else this.#end('an OPEN that cannot be read');
+        return;
+      }
+      case MessageType.Keepalive:
+        if (this.isEstablished) return;
+        this.isEstablished = true;
+        this.#keepaliveTimer = setInterval(() => this.send(keepalive), (HOLD_SECONDS / 4) * 1000);
+        this.#handlers.established();
+        return;
+      case MessageType.Notification:
+        this.#end(`NOTIFICATION ${shared[start]}/${shared[start + 1]}`);
+        return;
+      default:
+        return;
+    }
+  }
+}

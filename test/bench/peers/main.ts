@@ -1,0 +1,133 @@
+/**
+ * `npm run bench:peers`: podroute beside BIRD, FRR, OpenBGPD and GoBGP on this machine. Needs root. See README.md and `--help`.
+ */
+import { execFileSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { Command, InvalidArgumentError } from 'commander';
+import { projectRoot } from '../../../deploy/lab/podroute.ts';
+import { drawCharts } from './charts.ts';
+import { formatTable, type RunResult, readResults, writeResults } from './results.ts';
+import { runOnce } from './run.ts';
+import { type Speaker, speakers } from './speakers.ts';
+import { chartWorkloads, quickWorkloads, scaled, standardWorkloads, type Workload, workloads } from './workloads.ts';
+
+interface Options {
+  readonly peers: string[];
+  readonly runs: number;
+  readonly scale: number;
+  readonly quick?: true;
+  readonly forCharts?: true;
+  readonly out: string;
+  readonly append?: true;
+  readonly keep?: true;
+  readonly install: boolean;
+  readonly charts: boolean;
+}
+
+const defaultResults = join(projectRoot, 'docs/performance/peers.json');
+const byName = new Map(workloads.map((w) => [w.name, w]));
+
+const program = new Command('bench:peers')
+  .description(
+    `Measures BGP speakers side by side, one run of each in turn. Workloads:\n${workloads.map((w) => `  ${w.name.padEnd(12)}${w.about}`).join('\n')}`,
+  )
+  .argument('[workloads...]', `what to run (default: ${standardWorkloads.join(' ')})`)
+  .option(
+    '--peers <names>',
+    'speakers, by comma',
+    list,
+    speakers.map((s) => s.name),
+  )
+  .option('--runs <n>', 'runs of each; medians are printed', positive, 3)
+  .option('--scale <factor>', 'prefixes and attribute sets times this', positive, 1)
+  .option('--quick', `one run each of ${quickWorkloads.join(', ')}: a minute`)
+  .option('--for-charts', 'the further workloads that the charts are drawn from')
+  .option('--out <file>', 'where results are stored', defaultResults)
+  .option('--append', 'keep the results that the file holds')
+  .option('--keep', 'keep the files of failed runs')
+  .option('--no-install', 'do not install missing peers')
+  .option('--no-charts', 'do not draw the charts');
+
+function list(text: string): string[] {
+  return text.split(',');
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('must be a number above 0');
+  return value;
+}
+
+function chosenWorkloads(names: readonly string[], options: Options): Workload[] {
+  const wanted =
+    names.length > 0 ? names : options.quick ? quickWorkloads : options.forCharts ? chartWorkloads : standardWorkloads;
+  return wanted.map((name) => {
+    const workload = byName.get(name);
+    if (workload === undefined) program.error(`no workload '${name}': there are ${[...byName.keys()].join(', ')}`);
+    return scaled(workload as Workload, options.scale);
+  });
+}
+
+function chosenSpeakers({ peers }: Options): Speaker[] {
+  return peers.map((name) => {
+    const found = speakers.find((s) => s.name.toLowerCase() === name.toLowerCase());
+    if (found === undefined) program.error(`no peer '${name}': there are ${speakers.map((s) => s.name).join(', ')}`);
+    return found as Speaker;
+  });
+}
+
+function install(): void {
+  execFileSync(join(projectRoot, 'deploy/setup.sh'), ['bench'], { stdio: 'inherit' });
+}
+
+function report(result: RunResult): void {
+  const { workload, device, ok, problem, convergeSeconds, cpuSeconds, sessionsSeconds } = result;
+  const figures =
+    convergeSeconds === undefined
+      ? `sessions ${sessionsSeconds.toFixed(2)} s`
+      : `converge ${convergeSeconds.toFixed(3)} s, CPU ${cpuSeconds?.toFixed(3)} s`;
+  process.stdout.write(`${workload} ${device}: ${ok ? figures : `FAILED: ${problem}`}\n`);
+}
+
+async function main(): Promise<void> {
+  program.parse();
+  const options = program.opts<Options>();
+  const chosen = chosenWorkloads(program.args, options);
+  const runs = options.quick ? 1 : options.runs;
+  if (process.getuid?.() !== 0) program.error('needs root: it makes network namespaces');
+  if (options.install) install();
+  const present = chosenSpeakers(options).filter((speaker) => {
+    const version = speaker.version();
+    process.stdout.write(`${speaker.name}: ${version ?? 'not installed, left out'}\n`);
+    return version !== undefined;
+  });
+  mkdirSync(dirname(options.out), { recursive: true });
+  const results = options.append ? readResults(options.out) : [];
+  let failures = 0;
+  for (const workload of chosen) {
+    process.stdout.write(`\n${workload.name}: ${workload.about}\n`);
+    for (let n = 0; n < runs; n++) {
+      for (const speaker of present) {
+        try {
+          const result = await runOnce(speaker, workload, options.keep);
+          report(result);
+          if (!result.ok) failures++;
+          results.push(result);
+          writeResults(options.out, results);
+        } catch (error) {
+          failures++;
+          process.stdout.write(`${workload.name} ${speaker.name}: FAILED: ${String(error)}\n`);
+        }
+      }
+    }
+    process.stdout.write(`\n${formatTable(results, workload.name, present[0]?.name ?? '')}\n`);
+  }
+  if (options.charts) {
+    const directory = dirname(options.out);
+    for (const path of drawCharts(results, directory)) process.stdout.write(`chart: ${path}\n`);
+  }
+  if (failures > 0) process.exitCode = 1;
+}
+
+await main();
