@@ -272,7 +272,7 @@ export class CniDispatcher {
 
   #openIpam(): Ipam {
     try {
-      const store = this.#options.openStore?.() ?? new SqliteStore(this.#statePath);
+      const store = this.#options.openStore?.() ?? new SqliteStore(this.#statePath, this.#clock);
       const handlers = this.#options.handlers ?? {};
       return new Ipam(store, { coolDownMs: (this.#options.coolDownSeconds ?? 60) * 1000, handlers });
     } catch (cause) {
