@@ -28,7 +28,6 @@ export const FACT_WORDS = 8;
 /** Words of a set in the storage column: offset in the arena, length there and generation (upper 16 bits), hash, references. */
 const STORE_WORDS = 4;
 const INITIAL_SETS = 128;
-const TOMBSTONE = -1;
 
 /** Told when a set is gone: forget its id. */
 export interface SetFreedListener {
@@ -50,7 +49,8 @@ export class AttributeSets {
   #store: Int32Array;
   #index: Int32Array;
   #mask: number;
-  #tombstones: number;
+  /** Entries of the index that sets left behind. */
+  #stale: number;
   #end: number;
   #free: number;
   #count: number;
@@ -64,7 +64,7 @@ export class AttributeSets {
     this.#store = new Int32Array(INITIAL_SETS * STORE_WORDS);
     this.#index = new Int32Array(INITIAL_SETS * 2);
     this.#mask = this.#index.length - 1;
-    this.#tombstones = 0;
+    this.#stale = 0;
     this.#end = 1;
     this.#free = 0;
     this.#count = 0;
@@ -135,9 +135,8 @@ export class AttributeSets {
     for (let slot = key & mask; ; slot = (slot + 1) & mask) {
       const id = index[slot]!;
       if (id === 0) return 0;
-      if (id === TOMBSTONE) continue;
       const at = id * STORE_WORDS;
-      if (store[at + 2] !== key || (store[at + 1]! & 0xffff) !== length) continue;
+      if (store[at + 2] !== key || (store[at + 1]! & 0xffff) !== length || store[at] === 0) continue;
       if (facts[id * FACT_WORDS + Fact.NextHop] !== nextHop || facts[id * FACT_WORDS + Fact.Weight] !== weight)
         continue;
       if (equalOctets(this.#view, store[at]!, view, start, length)) return id;
@@ -188,12 +187,12 @@ export class AttributeSets {
   ): number {
     const known = this.find(view, start, end, hash, nextHop, weight);
     if (known !== 0) return known;
-    if (this.#count + this.#tombstones >= this.#mask - (this.#mask >> 2)) this.#rehash();
+    if (this.#count + this.#stale >= this.#mask - (this.#mask >> 2)) this.#rehash();
     const length = end - start;
     const offset = this.#arena.allocate(length);
     const arena = this.#arena.bytes;
     if (arena.buffer !== this.#view.buffer) this.#view = new DataView(arena.buffer);
-    for (let from = start, to = offset; from < end; from++, to++) arena[to] = bytes[from]!;
+    copyOctets(bytes, view, start, end, arena, this.#view, offset);
 
     const id = this.#newId();
     const key = mixKey(hash, nextHop, weight);
@@ -209,8 +208,7 @@ export class AttributeSets {
     this.facts[fact + Fact.Weight] = weight;
     this.#nextHops.retain(nextHop);
     let slot = key & this.#mask;
-    while (this.#index[slot]! > 0) slot = (slot + 1) & this.#mask;
-    if (this.#index[slot] === TOMBSTONE) this.#tombstones--;
+    while (this.#index[slot] !== 0) slot = (slot + 1) & this.#mask;
     this.#index[slot] = id;
     this.#count++;
     return id;
@@ -238,15 +236,9 @@ export class AttributeSets {
     const at = id * STORE_WORDS;
     const store = this.#store;
     if (store[at]! === 0) return;
-    const mask = this.#mask;
-    let slot = store[at + 2]! & mask;
-    while (this.#index[slot] !== id) slot = (slot + 1) & mask;
-    if (this.#index[(slot + 1) & mask] === 0) {
-      this.#index[slot] = 0;
-    } else {
-      this.#index[slot] = TOMBSTONE;
-      this.#tombstones++;
-    }
+    // The index keeps its entry until it is made anew: that of a set that is gone has no offset, and another set in its place is
+    // compared by hash and octets as ever.
+    this.#stale++;
     this.#arena.release(store[at]!, store[at + 1]! & 0xffff);
     this.#nextHops.release(this.facts[id * FACT_WORDS + Fact.NextHop]!);
     store[at] = 0;
@@ -279,7 +271,7 @@ export class AttributeSets {
 
   #rehash(): void {
     let size = this.#mask + 1;
-    while (this.#count > size >> 1) size *= 2;
+    while (this.#count > size >> 1) size *= 4;
     const index = new Int32Array(size);
     const mask = size - 1;
     for (let id = 1; id < this.#end; id++) {
@@ -290,8 +282,24 @@ export class AttributeSets {
     }
     this.#index = index;
     this.#mask = mask;
-    this.#tombstones = 0;
+    this.#stale = 0;
   }
+}
+
+/** Copies octets four at a time; both views show what the arrays next to them do. */
+export function copyOctets(
+  from: Uint8Array,
+  fromView: DataView,
+  start: number,
+  end: number,
+  to: Uint8Array,
+  toView: DataView,
+  offset: number,
+): void {
+  let at = start;
+  let out = offset;
+  for (; at + 4 <= end; at += 4, out += 4) toView.setInt32(out, fromView.getInt32(at));
+  for (; at < end; at++, out++) to[out] = from[at]!;
 }
 
 /** NEXT_HOP among canonical octets: behind ORIGIN and AS_PATH. 0 if the octets do not look so. */

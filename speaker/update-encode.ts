@@ -1,5 +1,6 @@
 import { decodeAttributes, encodeAttributes, type FamilyName, MessageType, type SessionContext } from 'bgp-ts';
 import type { ChangeBatch } from '../rib/adj-rib-out.ts';
+import { copyOctets } from '../rib/attribute-sets.ts';
 import type { Rib } from '../rib/rib.ts';
 import { canonicalContext } from '../rib/set-values.ts';
 
@@ -35,6 +36,7 @@ export interface EncodedRound {
 export class UpdateEncoder {
   readonly #rib: Rib;
   #out: Uint8Array;
+  #view: DataView;
   #at: number;
   #parts: number;
   #partStart: Int32Array;
@@ -47,6 +49,7 @@ export class UpdateEncoder {
   constructor(rib: Rib) {
     this.#rib = rib;
     this.#out = new Uint8Array(1 << 16);
+    this.#view = new DataView(this.#out.buffer);
     this.#at = 0;
     this.#parts = 0;
     this.#partStart = new Int32Array(16);
@@ -289,10 +292,11 @@ export class UpdateEncoder {
   }
 
   #copy(bytes: Uint8Array, start: number, length: number): void {
-    const out = this.#out;
-    let to = this.#at;
-    for (let from = start, end = start + length; from < end; from++) out[to++] = bytes[from]!;
-    this.#at = to;
+    const { sets } = this.#rib;
+    const isArena = bytes === sets.bytes;
+    const view = isArena ? sets.view : new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    copyOctets(bytes, view, start, start + length, this.#out, this.#view, this.#at);
+    this.#at += length;
   }
 
   #startMessage(): number {
@@ -315,6 +319,7 @@ export class UpdateEncoder {
     const grown = new Uint8Array(this.#out.length * 2 + octets);
     grown.set(this.#out);
     this.#out = grown;
+    this.#view = new DataView(grown.buffer);
   }
 }
 
