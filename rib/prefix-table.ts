@@ -54,6 +54,7 @@ export class PrefixTable {
   #stale: number;
   #free: number;
   readonly #scratch: Int32Array;
+  #touched: number;
 
   constructor(family: FamilyName) {
     this.family = family;
@@ -69,6 +70,7 @@ export class PrefixTable {
     this.#stale = 0;
     this.#free = 0;
     this.#scratch = new Int32Array(4);
+    this.#touched = 0;
   }
 
   /** Rows there is room for: what a column beside the table must hold. */
@@ -118,6 +120,20 @@ export class PrefixTable {
     const row = this.#newRow(hash, slot, hole, length);
     this.rows[row << 2] = address;
     return row;
+  }
+
+  /**
+   * Reads the index where {@link insert4} and {@link find4} are going to look, so that it is in the cache by then: called for all prefixes of a
+   * message first, the waits for memory overlap.
+   */
+  touch4(address: number, length: number): void {
+    // Kept, or the reading would be optimised away.
+    this.#touched ^= this.#index[hash4(address, length) & this.#mask]!;
+  }
+
+  /** As {@link touch4}. */
+  touch6(a: number, b: number, c: number, d: number, length: number): void {
+    this.#touched ^= this.#index[hash6(a, b, c, d, length) & this.#mask]!;
   }
 
   /** Row of an IPv6 prefix whose host bits are zero; 0 if there is none. */
