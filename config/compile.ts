@@ -208,6 +208,7 @@ function compileFib(
     discardType: fib.discardType ?? 'unreachable',
     protocol: fib.protocol ?? PROTOCOL,
     keepRoutes: fib.keepRoutes ?? true,
+    nextHopObjects: fib.nextHopObjects ?? 'auto',
     neverInstall: unique(services.map(({ cidr }) => cidr)),
   };
 }

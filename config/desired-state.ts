@@ -205,6 +205,8 @@ export interface DesiredFib {
   readonly protocol: number;
   /** Leave the routes in the kernel when the daemon stops. */
   readonly keepRoutes: boolean;
+  /** `auto`: nexthop objects where the kernel has them; `off`: every route carries its gateways. */
+  readonly nextHopObjects: 'auto' | 'off';
   /**
    * Ranges whose routes are never put into the kernel, however they were learned: service addresses, which each node serves itself.
    */

@@ -95,6 +95,7 @@ export class Fib {
     this.#rows = new Rows(own, kernel.targets, this.#ways, clock, () => this.#schedule());
     this.#writer = new Writer(kernel, this.#rows, log, {
       settled: () => {
+        this.#ways.routesWritten();
         this.#releaseIfQuiet();
         this.#run();
       },
@@ -299,13 +300,20 @@ export class Fib {
       this.#ways.send();
       this.#writer.send();
     }
-    if (this.#isIdle()) this.#ways.collect((end) => this.#rows.usedWays(end));
+    this.#collect();
     if (this.#isIdle()) release(this.#idleWaiters);
+  }
+
+  /** Removes the nexthop objects that nothing needs, when no row is on its way to one. */
+  #collect(): void {
+    if (!this.#ways.mayCollect || this.#isBroken || this.#readings > 0 || this.#wantedReading !== 'none') return;
+    if (this.#rows.waiting > 0 || this.#writer.inFlight > 0) return;
+    this.#ways.collect((end) => this.#rows.usedWays(end));
   }
 
   #isIdle(): boolean {
     if (this.#isBroken || this.#readings > 0 || this.#wantedReading !== 'none') return false;
-    return this.#rows.waiting === 0 && this.#writer.inFlight === 0 && !this.#ways.isBusy;
+    return this.#rows.waiting === 0 && this.#writer.inFlight === 0 && !this.#ways.isBusy && !this.#ways.mayCollect;
   }
 
   #eachRow(use: (table: DeltaTable, row: number) => void): void {

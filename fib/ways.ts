@@ -27,6 +27,9 @@ const BURST_MS = 20;
 /** How often in a row the kernel may surprise us about one way before its routes get gateways of their own. */
 const MAX_SURPRISES = 3;
 
+/** Operations in one message. */
+const MAX_OPERATIONS = 2 ** 24;
+
 /** What ways tell their owner. */
 export interface WayHandlers {
   /** There is something to send. */
@@ -94,7 +97,11 @@ export class Ways {
   readonly #mode: 'auto' | 'off';
   #isOn: boolean;
   #inFlight = 0;
+  /** Operations in the next message; fewer after verdicts were lost, or the same ones would be lost for ever. */
+  #limit = MAX_OPERATIONS;
   #mayCollect = false;
+  /** There are objects to be removed as soon as no route leads there. */
+  #isWaitingToGo = false;
   #isSwept = false;
   #isClosed = false;
   #delayMs = FIRST_MS;
@@ -126,6 +133,16 @@ export class Ways {
   /** Messages under way, or about to be sent. */
   get isBusy(): boolean {
     return this.#inFlight > 0 || this.#dirty.size > 0;
+  }
+
+  /** There may be objects that nothing needs: `collect` is to be called. */
+  get mayCollect(): boolean {
+    return this.#mayCollect;
+  }
+
+  /** Routes were written: what some of them led to may be needed no more. */
+  routesWritten(): void {
+    this.#mayCollect ||= this.#isWaitingToGo;
   }
 
   get inFlight(): number {
@@ -222,12 +239,17 @@ export class Ways {
     if (this.#dirty.size === 0) return;
     const operations: NextHopOperation[] = [];
     const purposes: Purpose[] = [];
+    const late: number[] = [];
     for (const way of [...this.#dirty]) {
       if (way.isInFlight) continue;
+      if (purposes.length >= this.#limit) break;
       this.#dirty.delete(way);
+      // Rows that were looked at before its turn came went away empty-handed.
+      if (way.state === 'wanted' && this.#limit < MAX_OPERATIONS) late.push(way.target);
       this.#prepare(way, operations, purposes);
     }
     this.#perform(operations, purposes);
+    for (const target of late) this.#handlers.changed(target);
   }
 
   /**
@@ -237,6 +259,7 @@ export class Ways {
   collect(used: (end: number) => Uint8Array): void {
     if (!this.#mayCollect || this.isBusy) return;
     this.#mayCollect = false;
+    this.#isWaitingToGo = false;
     const operations: NextHopOperation[] = [];
     const purposes: Purpose[] = [];
     const marks = used(this.#objects.end);
@@ -247,7 +270,11 @@ export class Ways {
     };
     for (const way of this.#ways.values()) {
       const number = way.target & LAST_NEXT_HOP;
-      if (!way.isClosed || isUsed(number)) continue;
+      if (!way.isClosed) continue;
+      if (isUsed(number)) {
+        this.#isWaitingToGo = true;
+        continue;
+      }
       this.#ways.delete(way.target);
       if (way.members.length > 0) remove(number);
       else this.#objects.free(number);
@@ -256,8 +283,12 @@ export class Ways {
     const needed = new Set<number>();
     for (const way of this.#ways.values()) for (const { id } of way.members) needed.add(id & LAST_NEXT_HOP);
     for (const { number, members } of this.#objects.adopted()) {
-      if (this.#isSwept && !isUsed(number)) remove(number);
-      else for (const { id } of members) needed.add(id & LAST_NEXT_HOP);
+      if (this.#isSwept && !isUsed(number)) {
+        remove(number);
+        continue;
+      }
+      this.#isWaitingToGo ||= this.#isSwept;
+      for (const { id } of members) needed.add(id & LAST_NEXT_HOP);
     }
     for (const number of this.#objects.singles()) {
       // Before the sweep they may be what the next way needs.
@@ -419,6 +450,7 @@ export class Ways {
   }
 
   #settle({ errnos, uncertain }: NextHopResult, purposes: readonly Purpose[]): void {
+    this.#limit = uncertain ? Math.max(1, this.#limit >> 4) : Math.min(MAX_OPERATIONS, this.#limit * 2);
     if (uncertain) {
       this.#unsettled(purposes, false);
       return;

@@ -417,9 +417,27 @@ export const fibDifferenceSchema = z
   .register(apiSchemas, { id: 'FibDifference' });
 export type FibDifference = z.infer<typeof fibDifferenceSchema>;
 
+/** One difference in the nexthop objects that routes name. */
+export const fibNextHopDifferenceSchema = z
+  .object({
+    id: uint32.describe("the kernel's id, as `ip nexthop` prints it"),
+    problem: z.enum(['missing', 'extra', 'different']),
+    wanted: text.optional(),
+    found: text.optional(),
+  })
+  .register(apiSchemas, { id: 'FibNextHopDifference' });
+export type FibNextHopDifference = z.infer<typeof fibNextHopDifferenceSchema>;
+
 /** Reply of `GET /v1/fib/check`. */
 export const fibCheckReplySchema = z
-  .object({ checked: count.describe('routes compared'), differences: z.array(fibDifferenceSchema) })
+  .object({
+    checked: count.describe('routes compared'),
+    differences: z.array(fibDifferenceSchema),
+    nextHopDifferences: z
+      .array(fibNextHopDifferenceSchema)
+      .optional()
+      .describe('in the nexthop objects of ours; absent when there are none'),
+  })
   .register(apiSchemas, { id: 'FibCheckReply' });
 export type FibCheckReply = z.infer<typeof fibCheckReplySchema>;
 

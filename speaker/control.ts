@@ -60,6 +60,14 @@ export interface KernelDifferenceReading {
   readonly found?: { readonly kind: string; readonly nextHops: readonly ForwardingHop[] };
 }
 
+/** A difference in a nexthop object that routes name. */
+export interface NextHopDifferenceReading {
+  readonly type: 'missing' | 'different' | 'unexpected';
+  readonly id: number;
+  readonly wanted?: readonly ForwardingHop[];
+  readonly found?: readonly ForwardingHop[];
+}
+
 /** What the control API shows of the kernel's forwarding table. */
 export interface ForwardingReading {
   readonly table: number;
@@ -67,6 +75,7 @@ export interface ForwardingReading {
   readonly metric: number;
   list(): readonly KernelRouteReading[];
   check(): Promise<readonly KernelDifferenceReading[]>;
+  checkNextHops(): Promise<readonly NextHopDifferenceReading[]>;
   linkName(ifIndex: number): string | undefined;
 }
 
@@ -182,18 +191,28 @@ export class Control implements ControlSurface {
   async fibCheck(): Promise<FibCheckReply> {
     const { forwarding } = this.#parts;
     if (forwarding === undefined) throw new ControlError('refused', 'this speaker writes no kernel routes');
+    const nextHops = await forwarding.checkNextHops();
     const differences = await forwarding.check();
+    const hopsText = (hops: readonly ForwardingHop[]): string =>
+      hops.map((hop) => hopText(fibNextHop(forwarding, hop))).join(' ');
     const describe = (route: { kind: string; nextHops: readonly ForwardingHop[] }): string =>
-      [route.kind, ...route.nextHops.map((hop) => hopText(fibNextHop(forwarding, hop)))].join(' ');
+      [route.kind, hopsText(route.nextHops)].filter((part) => part !== '').join(' ');
+    const nextHopDifferences = nextHops.map(({ type, id, wanted, found }) => ({
+      id,
+      problem: problemOf(type),
+      ...(wanted === undefined ? {} : { wanted: hopsText(wanted) }),
+      ...(found === undefined ? {} : { found: hopsText(found) }),
+    }));
     return {
       checked: forwarding.list().filter((route) => route.state !== 'orphan').length,
       differences: differences.map((difference) => ({
         prefix: formatPrefix(difference.prefix),
         family: familyOfPrefix(difference.prefix),
-        problem: difference.type === 'unexpected' ? 'extra' : difference.type,
+        problem: problemOf(difference.type),
         ...(difference.wanted === undefined ? {} : { wanted: describe(difference.wanted) }),
         ...(difference.found === undefined ? {} : { found: describe(difference.found) }),
       })),
+      ...(nextHopDifferences.length === 0 ? {} : { nextHopDifferences }),
     };
   }
 
@@ -281,6 +300,10 @@ function selectFib(routes: readonly KernelRouteReading[], query: FibQuery): read
 
 function familyOfPrefix(prefix: Prefix): FamilyName {
   return prefix.address.version === 4 ? Families['ipv4-unicast'].name : Families['ipv6-unicast'].name;
+}
+
+function problemOf(type: KernelDifferenceReading['type']): 'missing' | 'different' | 'extra' {
+  return type === 'unexpected' ? 'extra' : type;
 }
 
 function fibNextHop(forwarding: ForwardingReading, hop: ForwardingHop): FibNextHop {

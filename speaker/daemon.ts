@@ -243,8 +243,9 @@ export class Daemon {
   }
 
   #makeKernel(routes: NetlinkKernel, nextHops: NextHopTable): Kernel {
-    const { protocol, table, metric, ipv6Metric } = this.#state.fib;
-    const fib = new Fib(routes, { protocol, table, metric, log: this.#log, clock: this.#clock });
+    const { protocol, table, metric, ipv6Metric, nextHopObjects } = this.#state.fib;
+    const own = { protocol, table, metric, nextHopObjects };
+    const fib = new Fib(routes, { ...own, log: this.#log, clock: this.#clock });
     const forwarding = new Forwarding({
       table: fib,
       selectedHops: (id) => this.#rib.nextHopSet(id),
@@ -452,6 +453,7 @@ function forwardingReading({ fib, nextHops }: Kernel, state: DesiredState): Forw
       await fib.flush();
       return fib.check();
     },
+    checkNextHops: () => fib.checkNextHops(),
     linkName: (ifIndex) => nextHops.linkName(ifIndex),
   };
 }

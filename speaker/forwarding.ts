@@ -9,12 +9,16 @@ export interface ForwardingHop {
 
 /** The kernel's forwarding table, as far as selected routes go into it. */
 export interface ForwardingTable {
-  nextHopSet(hops: readonly ForwardingHop[]): number;
+  /** Next hops for `set` that may change under their routes. */
+  openWay(hops: readonly ForwardingHop[]): number;
+  changeWay(way: number, hops: readonly ForwardingHop[]): void;
+  /** No route is set to it any more; those that still lead there are removed or changed before it goes. */
+  closeWay(way: number): void;
   set(
     version: 4 | 6,
     octets: Uint8Array,
     length: number,
-    nextHopSetId: number,
+    way: number,
     kind?: 'unicast' | 'blackhole' | 'unreachable',
     metric?: number,
   ): void;
@@ -52,16 +56,23 @@ export interface ForwardingDeps {
   readonly metric: Readonly<Record<FamilyName, number>>;
 }
 
-const NONE = -1;
+/** Where routes of one RIB next-hop set go. */
+interface Resolution {
+  /** Way of the forwarding table; undefined as long as nothing in the set was ever reachable. */
+  way: number | undefined;
+  /** False when nothing in the set is reachable now: the RIB is about to take its routes away. */
+  isReachable: boolean;
+}
 
 /**
  * Turns selected routes into kernel routes: BGP next hops become gateways and interfaces, resolved once per set of next hops
- * and not per prefix.
+ * and not per prefix. Each set is a way of the forwarding table, so when its next hops are reached differently the way
+ * changes, and its routes stay as they are.
  */
 export class Forwarding {
   readonly #deps: ForwardingDeps;
-  /** RIB next-hop set -> set of the forwarding table, `NONE` when nothing in it is reachable. */
-  readonly #resolved = new Map<number, number>();
+  /** By the RIB's number of the next-hop set. */
+  readonly #resolved = new Map<number, Resolution>();
   #neverInstalled: readonly Prefix[] = [];
 
   constructor(deps: ForwardingDeps) {
@@ -75,13 +86,16 @@ export class Forwarding {
 
   /** A route was selected or changed. `octets` is the caller's scratch. */
   route(family: FamilyName, octets: Uint8Array, length: number, nextHopSet: number): void {
-    let target = this.#resolved.get(nextHopSet);
-    if (target === undefined) {
-      target = this.#resolve(nextHopSet);
-      this.#resolved.set(nextHopSet, target);
+    let resolution = this.#resolved.get(nextHopSet);
+    if (resolution === undefined) {
+      resolution = { way: undefined, isReachable: false };
+      this.#resolved.set(nextHopSet, resolution);
+      this.#resolve(nextHopSet, resolution);
     }
-    if (target === NONE || this.#isNeverInstalled(family, octets, length)) this.remove(family, octets, length);
-    else this.#deps.table.set(versionOf(family), octets, length, target, 'unicast', this.#deps.metric[family]);
+    const { way, isReachable } = resolution;
+    if (way === undefined || !isReachable || this.#isNeverInstalled(family, octets, length)) {
+      this.remove(family, octets, length);
+    } else this.#deps.table.set(versionOf(family), octets, length, way, 'unicast', this.#deps.metric[family]);
   }
 
   /** A route is no longer selected. */
@@ -91,22 +105,24 @@ export class Forwarding {
 
   /** The RIB uses this number no more; it may come back with another meaning. */
   forget(nextHopSet: number): void {
+    const way = this.#resolved.get(nextHopSet)?.way;
+    if (way !== undefined) this.#deps.table.closeWay(way);
     this.#resolved.delete(nextHopSet);
   }
 
   /**
-   * Links, addresses or foreign routes changed: resolves every known set of next hops again.
-   * @returns true when one of them now leads elsewhere, so that the selected routes must be handed over again
+   * Links, addresses or foreign routes changed: resolves every known set of next hops again. Routes follow their way. A set of which
+   * nothing is reachable any more keeps its last way until the RIB, which hears of it too, has other routes.
+   * @returns true when a set that led nowhere now leads somewhere, so that the selected routes must be handed over again
    */
   resolveAgain(): boolean {
-    let isChanged = false;
-    for (const [nextHopSet, before] of this.#resolved) {
-      const target = this.#resolve(nextHopSet);
-      if (target === before) continue;
-      this.#resolved.set(nextHopSet, target);
-      isChanged = true;
+    let isNews = false;
+    for (const [nextHopSet, resolution] of this.#resolved) {
+      const { isReachable } = resolution;
+      this.#resolve(nextHopSet, resolution);
+      if (resolution.isReachable && !isReachable) isNews = true;
     }
-    return isChanged;
+    return isNews;
   }
 
   #isNeverInstalled(family: FamilyName, octets: Uint8Array, length: number): boolean {
@@ -115,9 +131,12 @@ export class Forwarding {
     return this.#neverInstalled.some((outer) => prefixContains(outer, prefix));
   }
 
-  #resolve(nextHopSet: number): number {
+  #resolve(nextHopSet: number, resolution: Resolution): void {
     const hops = this.#deps.selectedHops(nextHopSet).flatMap((hop) => this.#forwardingHops(hop));
-    return hops.length === 0 ? NONE : this.#deps.table.nextHopSet(hops);
+    resolution.isReachable = hops.length > 0;
+    if (hops.length === 0) return;
+    if (resolution.way === undefined) resolution.way = this.#deps.table.openWay(hops);
+    else this.#deps.table.changeWay(resolution.way, hops);
   }
 
   #forwardingHops(hop: SelectedHop): ForwardingHop[] {

@@ -1,4 +1,11 @@
-import type { FibBegin, FibCheckReply, FibDifference, FibNextHop, FibRoute } from '../../lib/api.ts';
+import type {
+  FibBegin,
+  FibCheckReply,
+  FibDifference,
+  FibNextHop,
+  FibNextHopDifference,
+  FibRoute,
+} from '../../lib/api.ts';
 import { type Context, print, styleOf } from '../context.ts';
 import { CliError, ExitCode } from '../errors.ts';
 import { type Colour, type Column, formatTable, plural, Table, type TableStyle } from '../format.ts';
@@ -89,21 +96,36 @@ function formatNextHop(hop: FibNextHop): string {
 export async function checkFib(context: Context): Promise<void> {
   const reply = await context.client.get<FibCheckReply>('/v1/fib/check');
   await print(context, reply, formatFibCheck);
-  const found = reply.differences.length;
-  if (found > 0) throw new CliError(ExitCode.Refused, 'refused', `the kernel differs in ${plural(found, 'route')}`);
+  const routes = reply.differences.length;
+  const nextHops = reply.nextHopDifferences?.length ?? 0;
+  const found = [
+    ...(routes > 0 ? [plural(routes, 'route')] : []),
+    ...(nextHops > 0 ? [plural(nextHops, 'nexthop object')] : []),
+  ];
+  if (found.length > 0) {
+    throw new CliError(ExitCode.Refused, 'refused', `the kernel differs in ${found.join(' and ')}`);
+  }
 }
 
 /** What `fib check` prints. */
 export function formatFibCheck(reply: FibCheckReply, style: TableStyle = {}): string {
-  if (reply.differences.length === 0) return `${plural(reply.checked, 'route')} compared, no difference.\n`;
-  const columns: Column<FibDifference>[] = [
-    { title: 'Prefix', value: (one) => one.prefix },
+  const { checked, differences, nextHopDifferences = [] } = reply;
+  const compared = `${plural(checked, 'route')} compared`;
+  if (differences.length + nextHopDifferences.length === 0) return `${compared}, no difference.\n`;
+  const columns: Column<FibDifference | FibNextHopDifference>[] = [
     { title: 'Problem', value: (one) => one.problem, colour: () => 'bad' },
     { title: 'Wanted', value: (one) => one.wanted ?? '-', shrinkTo: 16 },
     { title: 'Found', value: (one) => one.found ?? '-', shrinkTo: 16 },
   ];
-  return `${formatTable(columns, reply.differences, style)}\n${plural(reply.checked, 'route')} compared, ${plural(
-    reply.differences.length,
-    'difference',
-  )}\n`;
+  const tables: string[] = [];
+  if (differences.length > 0) {
+    const prefix: Column<FibDifference> = { title: 'Prefix', value: (one) => one.prefix };
+    tables.push(formatTable([prefix, ...columns], differences, style));
+  }
+  if (nextHopDifferences.length > 0) {
+    const id: Column<FibNextHopDifference> = { title: 'Nexthop', value: (one) => String(one.id) };
+    tables.push(formatTable([id, ...columns], nextHopDifferences, style));
+  }
+  const found = differences.length + nextHopDifferences.length;
+  return `${tables.join('\n')}\n${compared}, ${plural(found, 'difference')}\n`;
 }

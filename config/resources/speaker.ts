@@ -26,6 +26,7 @@ const schema = z.strictObject({
       discardType: field(oneOf(['blackhole', 'unreachable'])).optional(),
       protocol: field(integer(5, 255)).optional(),
       keepRoutes: field(boolean).optional(),
+      nextHopObjects: field(oneOf(['auto', 'off'])).optional(),
     })
     .optional(),
   cni: z

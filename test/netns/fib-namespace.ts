@@ -58,6 +58,27 @@ export class Namespace {
     return run('ip', '-n', this.name, ...command.split(' '));
   }
 
+  /** Runs `ip` in the second namespace, where the other ends of the links are. */
+  far(command: string): string {
+    return run('ip', '-n', this.#far, ...command.split(' '));
+  }
+
+  /** Runs a program inside, and gives back what it prints. @throws Error with its words when it fails */
+  exec(...command: readonly string[]): string {
+    return run('ip', 'netns', 'exec', this.name, ...command);
+  }
+
+  /** Starts a program inside; what it prints, when it has ended, well or not. */
+  async start(...command: readonly string[]): Promise<string> {
+    const child = spawn('ip', ['netns', 'exec', this.name, ...command], { stdio: ['ignore', 'pipe', 'inherit'] });
+    let output = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+    });
+    await once(child, 'close');
+    return output;
+  }
+
   /** Runs many `ip` commands in one process, while the test goes on; those that fail are passed over. */
   async batch(commands: readonly string[]): Promise<void> {
     const child = spawn('ip', ['-n', this.name, '-force', '-batch', '-'], { stdio: ['pipe', 'ignore', 'ignore'] });
@@ -83,27 +104,32 @@ export class Namespace {
     return [...this.routes(4, filter), ...this.routes(6, filter)].map(line).sort();
   }
 
-  /** Writes down every change of an IPv4 route from now on, as `ip monitor` prints it, until `stop`. */
-  async monitor(): Promise<{ stop(): Promise<string[]> }> {
-    const child = spawn('ip', ['-n', this.name, '-4', 'monitor', 'route'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  /** Writes down every change of an IPv4 route, or of a nexthop object, from now on, as `ip monitor` prints it, until `stop`. */
+  async monitor(what: 'route' | 'nexthop' = 'route'): Promise<{ stop(): Promise<string[]> }> {
+    const objects = what === 'route' ? ['-4', 'monitor', 'route'] : ['-o', 'monitor', 'nexthop'];
+    const child = spawn('ip', ['-n', this.name, ...objects], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();
     });
-    const mark = '198.18.0.0/24 dev lo proto static';
-    const sees = (text: string) => {
-      this.ip(`route ${text} ${mark}`);
-      return output.includes('198.18.0.0/24');
-    };
-    await waitFor('the monitor to listen', () => sees('replace'));
+    const [mark, sign] =
+      what === 'route'
+        ? ['route replace 198.18.0.0/24 dev lo proto static', '198.18.0.0/24']
+        : ['nexthop replace id 999999 dev lo', 'id 999999 '];
+    const unmark = what === 'route' ? 'route del 198.18.0.0/24 dev lo proto static' : 'nexthop del id 999999';
+    await waitFor('the monitor to listen', () => {
+      this.ip(mark);
+      return output.includes(sign);
+    });
     return {
       stop: async () => {
-        this.ip(`route del ${mark}`);
-        await waitFor('the monitor to have seen all', () => output.includes('Deleted 198.18.0.0/24'));
+        this.ip(unmark);
+        const isLast = (line: string): boolean => line.includes('eleted') && line.includes(sign);
+        await waitFor('the monitor to have seen all', () => output.split('\n').some(isLast));
         const ended = once(child, 'exit');
         child.kill();
         await ended;
-        return output.split('\n').filter((line) => line !== '' && !line.includes('198.18.0.0/24'));
+        return output.split('\n').filter((line) => line !== '' && !line.includes(sign));
       },
     };
   }

@@ -108,7 +108,10 @@ export function kernelRoutes(host: LabHost, version: 4 | 6, selector = 'proto 17
 /** The kernel's route for one destination with our protocol number, if there is one that forwards. */
 export function kernelRoute(host: LabHost, dst: string): KernelRoute | undefined {
   const found = kernelRoutes(host, dst.includes(':') ? 6 : 4, `exact ${dst} proto 177`);
-  return found.find(({ type }) => type === undefined || type === 'unicast');
+  const route = found.find(({ type }) => type === undefined || type === 'unicast');
+  // An IPv6 route by way of a nexthop group of one is shown as a list of one.
+  const [only, ...others] = route?.nexthops ?? [];
+  return route === undefined || only === undefined || others.length > 0 ? route : { ...route, ...only };
 }
 
 /** Waits until the kernel has a forwarding route of ours for `dst`, with that gateway where one is named. */

@@ -245,6 +245,19 @@ describe('kernel, pods, blocks', () => {
         '9 routes compared, 2 differences',
       ),
     );
+    const nextHopDifferences = [
+      { id: 2969567233, problem: 'different', wanted: 'via 10.0.1.254 dev eth0', found: 'via 10.0.1.9 dev eth0' },
+      { id: 2969567240, problem: 'missing', wanted: 'via 10.0.2.254 dev eth1' },
+    ] as const;
+    expect(formatFibCheck({ checked: 9, differences: [], nextHopDifferences: [...nextHopDifferences] })).toBe(
+      lines(
+        'Nexthop     Problem    Wanted                   Found',
+        '2969567233  different  via 10.0.1.254 dev eth0  via 10.0.1.9 dev eth0',
+        '2969567240  missing    via 10.0.2.254 dev eth1  -',
+        '',
+        '9 routes compared, 2 differences',
+      ),
+    );
   });
 
   test('pods', () => {

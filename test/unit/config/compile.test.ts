@@ -86,6 +86,7 @@ describe('speaker-wide settings', () => {
         discardType: 'unreachable',
         protocol: 177,
         keepRoutes: true,
+        nextHopObjects: 'auto',
         neverInstall: [],
       },
       cni: {

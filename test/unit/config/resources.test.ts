@@ -677,7 +677,7 @@ describe('Speaker', () => {
     [
       [
         'everything',
-        'fib: { enabled: true, table: 100, metric: 50, discardMetric: 60, discardType: blackhole, protocol: 200, keepRoutes: false }\ncni: { enabled: true, mtu: 9000, socket: /run/cni.sock, state: /var/lib/s.db }\napi: { socket: /run/api.sock }\nlog: { level: debug }\nsecretsDirectory: /etc/secrets',
+        'fib: { enabled: true, table: 100, metric: 50, discardMetric: 60, discardType: blackhole, protocol: 200, keepRoutes: false, nextHopObjects: off }\ncni: { enabled: true, mtu: 9000, socket: /run/cni.sock, state: /var/lib/s.db }\napi: { socket: /run/api.sock }\nlog: { level: debug }\nsecretsDirectory: /etc/secrets',
         [],
       ],
       [
@@ -691,6 +691,11 @@ describe('Speaker', () => {
         ['spec.fib.discardMetric: 1024: must be more than fib.metric, or discard routes would cover real ones'],
       ],
       ['a protocol that others use', 'fib: { protocol: 4 }', ['spec.fib.protocol: 4: must be from 5 to 255']],
+      [
+        'nexthop objects neither here nor there',
+        'fib: { nextHopObjects: maybe }',
+        ['spec.fib.nextHopObjects: "maybe": must be auto or off'],
+      ],
       ['a small MTU', 'cni: { mtu: 1000 }', ['spec.cni.mtu: 1000: must be from 1280 to 65535']],
       [
         'a path that is relative',
