@@ -26,6 +26,8 @@ export interface LoadPlan {
 }
 
 const SETTLE_SECONDS = 1;
+/** What UPDATEs of a churn are cut from, so that sending leaves little to collect. */
+const ARENA_OCTETS = 8 << 20;
 /** Send times in churn UPDATEs are counted in units of 10 microseconds. */
 const STAMPS_PER_MS = 100;
 
@@ -308,6 +310,7 @@ async function churn(result: Mutable<LoadResult>): Promise<void> {
   while (commonDivisor(stride, table.count) !== 1) stride += 2;
   let prefix = 0;
   let sent = 0;
+  let arena = new Uint8Array(0);
   globalThis.gc?.();
   await delay(100);
   const before = mark();
@@ -322,7 +325,9 @@ async function churn(result: Mutable<LoadResult>): Promise<void> {
         p = (p + stride) % table.count;
         octets += starts[p + 1]! - starts[p]!;
       }
-      const out = new Uint8Array(octets);
+      if (arena.length < octets) arena = new Uint8Array(ARENA_OCTETS + octets);
+      const out = arena.subarray(0, octets);
+      arena = arena.subarray(octets);
       for (let at = 0; sent < due; sent++) {
         prefix = (prefix + stride) % table.count;
         const stamp = Math.round(((sent * 1000) / rate) * STAMPS_PER_MS) + 1;

@@ -9,7 +9,7 @@ import { projectRoot } from '../../../deploy/lab/podroute.ts';
 import { drawCharts } from './charts.ts';
 import { formatTable, type RunResult, readResults, writeResults } from './results.ts';
 import { runOnce } from './run.ts';
-import { type Speaker, speakers } from './speakers.ts';
+import { defaultSpeakers, type Speaker, speakers } from './speakers.ts';
 import { chartWorkloads, quickWorkloads, scaled, standardWorkloads, type Workload, workloads } from './workloads.ts';
 
 interface Options {
@@ -33,12 +33,7 @@ const program = new Command('bench:peers')
     `Measures BGP speakers side by side, one run of each in turn. Workloads:\n${workloads.map((w) => `  ${w.name.padEnd(12)}${w.about}`).join('\n')}`,
   )
   .argument('[workloads...]', `what to run (default: ${standardWorkloads.join(' ')})`)
-  .option(
-    '--peers <names>',
-    'speakers, by comma',
-    list,
-    speakers.map((s) => s.name),
-  )
+  .option('--peers <names>', 'speakers, by comma', list, [...defaultSpeakers])
   .option('--runs <n>', 'runs of each; medians are printed', positive, 3)
   .option('--scale <factor>', 'prefixes and attribute sets times this', positive, 1)
   .option('--quick', `one run each of ${quickWorkloads.join(', ')}: a minute`)
@@ -109,6 +104,11 @@ async function main(): Promise<void> {
     process.stdout.write(`\n${workload.name}: ${workload.about}\n`);
     for (let n = 0; n < runs; n++) {
       for (const speaker of present) {
+        const reason = speaker.leavesOut?.(workload);
+        if (reason !== undefined) {
+          if (n === 0) process.stdout.write(`${workload.name} ${speaker.name}: left out: ${reason}\n`);
+          continue;
+        }
         try {
           const result = await runOnce(speaker, workload, options.keep);
           report(result);

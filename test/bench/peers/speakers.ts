@@ -10,6 +10,8 @@ export interface Speaker {
   readonly name: string;
   /** The Debian package it comes from. */
   readonly package?: string;
+  /** Why it cannot take part in a workload, if it cannot. */
+  leavesOut?(workload: Workload): string | undefined;
   /** One line, or undefined if it is not installed. */
   version(): string | undefined;
   /**
@@ -65,49 +67,64 @@ const bird: Speaker = {
   },
 };
 
+/** @param lines more lines for `router bgp` */
+function startFrr(host: LabHost, workload: Workload, lines: readonly string[] = []): void {
+  const isReflection = workload.kind === 'reflection';
+  const peers = neighbours(workload);
+  const config = [
+    'frr defaults traditional',
+    // Without zebra beside it, bgpd writes a warning for every route, which costs half as much again as its work.
+    `log file ${join(host.directory, 'frr.log')} errors`,
+    `router bgp ${dutAs}`,
+    ` bgp router-id ${dutAddress}`,
+    ' no bgp ebgp-requires-policy',
+    ' no bgp default ipv4-unicast',
+    ' no bgp network import-check',
+    ' timers bgp 60 240',
+    ...lines,
+    ' neighbor clients peer-group',
+    ...peers.flatMap(({ address, asn }) => [
+      ` neighbor ${address} remote-as ${asn}`,
+      ...(isReflection
+        ? [` neighbor ${address} peer-group clients`]
+        : [` neighbor ${address} disable-connected-check`]),
+      ` neighbor ${address} passive`,
+    ]),
+    ` address-family ${workload.ipv6 ? 'ipv6' : 'ipv4'} unicast`,
+    ...peers.flatMap(({ address }) => [
+      `  neighbor ${address} activate`,
+      ...(isReflection ? [`  neighbor ${address} route-reflector-client`] : []),
+    ]),
+    ' exit-address-family',
+  ];
+  const dir = host.directory;
+  const path = host.write('bgpd.conf', `${config.join('\n')}\n`);
+  const files = ['-f', path, '-i', join(dir, 'bgpd.pid'), '--vty_socket', dir, '-z', join(dir, 'zserv.api')];
+  // Alone: -Z no zebra, -n no kernel, -S stays root so that it can read the files of this run.
+  host.start('bgpd', ['/usr/lib/frr/bgpd', '-S', '-Z', '-n', '-P', '0', '-p', '179', '-l', dutAddress, ...files]);
+}
+
+const frrVersion = (): string | undefined => firstLine('/usr/lib/frr/bgpd --version');
+
 const frr: Speaker = {
   name: 'FRR',
   package: 'frr',
-  version: () => firstLine('/usr/lib/frr/bgpd --version'),
-  start(host, workload) {
-    const isReflection = workload.kind === 'reflection';
-    const peers = neighbours(workload);
-    const config = [
-      'frr defaults traditional',
-      // Without zebra beside it, bgpd writes a warning for every route, which costs half as much again as its work.
-      `log file ${join(host.directory, 'frr.log')} errors`,
-      `router bgp ${dutAs}`,
-      ` bgp router-id ${dutAddress}`,
-      ' no bgp ebgp-requires-policy',
-      ' no bgp default ipv4-unicast',
-      ' no bgp network import-check',
-      ' timers bgp 60 240',
-      ' neighbor clients peer-group',
-      ...peers.flatMap(({ address, asn }) => [
-        ` neighbor ${address} remote-as ${asn}`,
-        ...(isReflection
-          ? [` neighbor ${address} peer-group clients`]
-          : [` neighbor ${address} disable-connected-check`]),
-        ` neighbor ${address} passive`,
-      ]),
-      ` address-family ${workload.ipv6 ? 'ipv6' : 'ipv4'} unicast`,
-      ...peers.flatMap(({ address }) => [
-        `  neighbor ${address} activate`,
-        ...(isReflection ? [`  neighbor ${address} route-reflector-client`] : []),
-      ]),
-      ' exit-address-family',
-    ];
-    const dir = host.directory;
-    const path = host.write('bgpd.conf', `${config.join('\n')}\n`);
-    const files = ['-f', path, '-i', join(dir, 'bgpd.pid'), '--vty_socket', dir, '-z', join(dir, 'zserv.api')];
-    // Alone: -Z no zebra, -n no kernel, -S stays root so that it can read the files of this run.
-    host.start('bgpd', ['/usr/lib/frr/bgpd', '-S', '-Z', '-n', '-P', '0', '-p', '179', '-l', dutAddress, ...files]);
-  },
+  version: frrVersion,
+  start: (host, workload) => startFrr(host, workload),
+};
+
+/** A new update group of FRR waits a second, and 50 ms for each peer, before it says anything; this is FRR without that wait. */
+const frrAtOnce: Speaker = {
+  name: 'FRR-at-once',
+  package: 'frr',
+  version: frrVersion,
+  start: (host, workload) => startFrr(host, workload, [' coalesce-time 0']),
 };
 
 const openbgpd: Speaker = {
   name: 'OpenBGPD',
   package: 'openbgpd',
+  leavesOut: ({ ipv6 }) => (ipv6 ? 'announces the next hop ::1 on a session over IPv4' : undefined),
   version: () => firstLine('/usr/sbin/bgpd -V'),
   start(host, workload) {
     const [wanted, other] = workload.ipv6 ? ['IPv6', 'IPv4'] : ['IPv4', 'IPv6'];
@@ -214,4 +231,7 @@ const podroute: Speaker = {
 };
 
 /** Every speaker that can be measured; the first is what ratios are taken of. */
-export const speakers: readonly Speaker[] = [bird, frr, openbgpd, gobgp, podroute];
+export const speakers: readonly Speaker[] = [bird, frr, frrAtOnce, openbgpd, gobgp, podroute];
+
+/** Those measured when none are named. */
+export const defaultSpeakers: readonly string[] = speakers.filter((s) => s !== frrAtOnce).map((s) => s.name);
