@@ -32,13 +32,15 @@ export interface ChainOptions {
   readonly peerSettings?: Partial<NeighborOptions>;
   /** Lines for the node's BGPPeer of that session. */
   readonly nodeSettings?: Readonly<Record<string, unknown>>;
-  /** Feeders at the ends. */
-  readonly feeders?: boolean;
+  /** TCP MD5 key of the session between node and peer. */
+  readonly password?: string;
   /** AS numbers of the feeder at the node's side travel in two octets. */
   readonly twoOctetWest?: boolean;
   /** The same between the daemon and the feeder at its side. */
   readonly twoOctetEast?: boolean;
 }
+
+const PASSWORD_FILE = 'md5.key';
 
 /** A feeder, podrouted, a real daemon and another feeder in a row, each in a namespace of its own. */
 export class Chain {
@@ -50,10 +52,20 @@ export class Chain {
   readonly #westHost: LabHost;
   readonly #eastHost: LabHost;
 
-  constructor(options: ChainOptions) {
+  /** Builds the network and starts both speakers; sessions come up after that by themselves. What was made goes again if that fails. */
+  static start(options: ChainOptions): Chain {
+    const lab = new Lab(options.label);
+    try {
+      return new Chain(options, lab);
+    } catch (error) {
+      void lab.close();
+      throw error;
+    }
+  }
+
+  private constructor(options: ChainOptions, lab: Lab) {
     this.options = options;
-    this.lab = new Lab(options.label);
-    const { lab } = this;
+    this.lab = lab;
     const [west, node, peer, east] = ['west', 'node', 'peer', 'east'].map((name) => lab.host(name)) as [
       LabHost,
       LabHost,
@@ -71,7 +83,8 @@ export class Chain {
     peer.ip(`route add 10.1.0.0/24 via ${addresses.node.ipv4}`);
     peer.ip(`-6 route add fd00:1::/64 via ${addresses.node.ipv6}`);
     this.daemon = startDaemon(options.daemon, peer, this.daemonOptions());
-    this.node = startPodroute(node, this.nodeConfig());
+    if (options.password !== undefined) node.write(PASSWORD_FILE, options.password);
+    this.node = startPodroute(node, this.#nodeConfig());
     this.#client = new Client(join(this.node.runDirectory, 'podrouted.sock'));
   }
 
@@ -96,7 +109,7 @@ export class Chain {
 
   /** What the daemon is told. @param changes laid over the session with the node */
   daemonOptions(changes: Partial<NeighborOptions> = {}) {
-    const { asns, peerSettings, feeders = true, twoOctetEast = false } = this.options;
+    const { asns, peerSettings, password, twoOctetEast = false } = this.options;
     const other = this.#transport === 'ipv4' ? 'ipv6' : 'ipv4';
     return {
       asn: asns.peer,
@@ -109,30 +122,27 @@ export class Chain {
           otherNextHop: addresses.peer[other],
           asn: asns.node,
           client: this.#isReflection,
+          ...(password === undefined ? {} : { password }),
           ...peerSettings,
           ...changes,
         },
-        ...(feeders
-          ? [
-              {
-                name: 'east',
-                address: addresses.east.ipv4,
-                localAddress: addresses.peerEast.ipv4,
-                otherNextHop: addresses.peerEast.ipv6,
-                asn: asns.east,
-                client: this.#isReflection,
-                passive: true,
-                twoOctetAs: twoOctetEast,
-              },
-            ]
-          : []),
+        {
+          name: 'east',
+          address: addresses.east.ipv4,
+          localAddress: addresses.peerEast.ipv4,
+          otherNextHop: addresses.peerEast.ipv6,
+          asn: asns.east,
+          client: this.#isReflection,
+          passive: true,
+          twoOctetAs: twoOctetEast,
+        },
       ],
     };
   }
 
-  /** podroute.yaml of the node; JSON is YAML. @param changes laid over the session with the peer */
-  nodeConfig(changes: Readonly<Record<string, unknown>> = {}): string {
-    const { asns, nodeSettings, feeders = true } = this.options;
+  /** podroute.yaml of the node; JSON is YAML. */
+  #nodeConfig(): string {
+    const { asns, nodeSettings, password } = this.options;
     const metadata = (name: string) => ({ apiVersion: 'podroute.io/v1', metadata: { name } });
     const common = { policy: { import: 'accept', export: 'accept' }, routeReflectorClient: this.#isReflection };
     const documents = [
@@ -154,26 +164,22 @@ export class Chain {
           peerIP: this.peerAddress,
           asNumber: asns.peer,
           connectRetryTime: '1s',
+          ...(password === undefined ? {} : { passwordFile: PASSWORD_FILE }),
           ...common,
           ...nodeSettings,
-          ...changes,
         },
       },
-      ...(feeders
-        ? [
-            {
-              ...metadata('west'),
-              kind: 'BGPPeer',
-              spec: {
-                peerIP: addresses.west.ipv4,
-                asNumber: asns.west,
-                sourceAddress: addresses.nodeWest.ipv4,
-                passive: true,
-                ...common,
-              },
-            },
-          ]
-        : []),
+      {
+        ...metadata('west'),
+        kind: 'BGPPeer',
+        spec: {
+          peerIP: addresses.west.ipv4,
+          asNumber: asns.west,
+          sourceAddress: addresses.nodeWest.ipv4,
+          passive: true,
+          ...common,
+        },
+      },
     ];
     return documents.map((document) => JSON.stringify(document)).join('\n---\n');
   }
@@ -251,6 +257,27 @@ export class Chain {
       routes: new Map(routes.filter((r) => !isLooped(r)).map((route) => [route.prefix, shownByBgpctl(route)])),
       looped: routes.filter(isLooped).map(({ prefix }) => prefix),
     };
+  }
+
+  /** TCP connections between node and daemon that are established, as `ss` of the node shows them. */
+  connections(): string[] {
+    const lines = this.node.host.run(['ss', '-Htn', 'state', 'established', 'dst', this.peerAddress]).split('\n');
+    return lines.filter((line) => line !== '');
+  }
+
+  /** Drops every TCP segment with data between node and daemon: connections come up, and no OPEN arrives. */
+  dropData(): void {
+    this.node.host.run(['nft', '-f', '-'], {
+      input: `table inet interop {
+        chain in { type filter hook input priority 0; iifname "peer" tcp flags & psh == psh drop; }
+        chain out { type filter hook output priority 0; oifname "peer" tcp flags & psh == psh drop; }
+      }`,
+    });
+  }
+
+  /** Ends `dropData`. */
+  passData(): void {
+    this.node.host.run(['nft', 'delete', 'table', 'inet', 'interop']);
   }
 
   async close(): Promise<void> {

@@ -187,6 +187,7 @@ function protocolText(n: NeighborOptions, asn: number, routerId: string): string
   ${n.passive === true ? 'passive yes;' : ''}
   ${n.client === true ? `rr client; rr cluster id ${routerId};` : ''}
   ${n.password === undefined ? '' : `password "${n.password}";`}
+  ${n.ttlSecurity === true ? 'ttl security yes;' : ''}
   ${n.twoOctetAs === true ? 'enable as4 off;' : ''}
   ${channel('ipv4')}
   ${channel('ipv6')}

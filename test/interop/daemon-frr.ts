@@ -184,6 +184,7 @@ function neighborLines(n: NeighborOptions): string[] {
     `neighbor ${n.address} advertisement-interval 0`,
     ...(n.passive === true ? [`neighbor ${n.address} passive`] : []),
     ...(n.password === undefined ? [] : [`neighbor ${n.address} password ${n.password}`]),
+    ...(n.ttlSecurity === true ? [`neighbor ${n.address} ttl-security hops 1`] : []),
     ...(n.twoOctetAs === true ? [`neighbor ${n.address} dont-capability-negotiate`] : []),
   ];
 }

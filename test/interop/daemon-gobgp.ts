@@ -89,7 +89,11 @@ export function startGobgpDaemon(host: LabHost, options: DaemonOptions): Daemon 
     },
     softClearIn: (address) => void gobgp.gobgp(`neighbor ${address} softresetin`),
     softClearOut: (address) => void gobgp.gobgp(`neighbor ${address} softresetout`),
-    shutdown: (address, text) => void gobgp.gobgp(`neighbor ${address} shutdown ${text}`),
+    // Only `shutdown` sends the text, and only `disable` makes the session stay down.
+    shutdown(address, text) {
+      gobgp.gobgp(`neighbor ${address} shutdown --reason=${text}`);
+      gobgp.gobgp(`neighbor ${address} disable`);
+    },
     enable: (address) => void gobgp.gobgp(`neighbor ${address} enable`),
     lastError: (address) => `${gobgp.gobgp(`neighbor ${address}`)}\n${gobgp.process.log()}`,
     reconfigure(next) {
@@ -253,6 +257,7 @@ function neighborText(n: NeighborOptions, routerId: string): string {
     '  [neighbors.transport.config]',
     `    local-address = "${n.localAddress}"`,
     `    passive-mode = ${n.passive === true}`,
+    ...(n.ttlSecurity === true ? ['  [neighbors.ttl-security.config]', '    enabled = true', '    ttl-min = 255'] : []),
     ...(n.client === true
       ? [
           '  [neighbors.route-reflector.config]',

@@ -22,6 +22,8 @@ export interface NeighborOptions {
   readonly passive?: boolean;
   readonly holdSeconds?: number;
   readonly password?: string;
+  /** Only packets of a neighbor on the same link are taken (RFC 5082). */
+  readonly ttlSecurity?: boolean;
   /** Offers no four-octet AS numbers; FRR then offers no capabilities at all, and so IPv4 only. */
   readonly twoOctetAs?: boolean;
   /** Most IPv4 prefixes before the session is ended. */
@@ -73,7 +75,7 @@ export interface Daemon {
   /** Asks the neighbor for its routes again, and sends the own ones again. */
   softClearIn(neighbor: string): void;
   softClearOut(neighbor: string): void;
-  /** Shuts the session down, with a text for the neighbor. */
+  /** Shuts the session down, with a text for the neighbor (one word). */
   shutdown(neighbor: string, text: string): void;
   enable(neighbor: string): void;
   /** What it says of how the last session ended, all in one text. */

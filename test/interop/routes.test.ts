@@ -62,7 +62,7 @@ describe.each(variants)('$name', (variant) => {
 
 /** Routes both ways, half of them withdrawn, and for some variants the session cleared by either side. */
 async function carry(variant: Variant, daemon: DaemonName): Promise<string> {
-  const chain = new Chain({ label: `rt${daemon[0]}`.toLowerCase(), daemon, ...variant });
+  const chain = Chain.start({ label: `rt${daemon[0]}`.toLowerCase(), daemon, ...variant });
   try {
     return await carryOver(chain, variant);
   } catch (error) {
