@@ -62,8 +62,15 @@ export class FakeNetwork {
     this.#blackholes.add(pair(ip(a), ip(b)));
   }
 
+  /** Ends `blackhole`; TCP repeats what it lost meanwhile. */
   heal(a: string, b: string): void {
-    this.#blackholes.delete(pair(ip(a), ip(b)));
+    const wanted = pair(ip(a), ip(b));
+    this.#blackholes.delete(wanted);
+    for (const connection of this.connections) {
+      if (pair(connection.localAddress, connection.remoteAddress) !== wanted) continue;
+      connection.repeat();
+      connection.peer?.repeat();
+    }
   }
 
   isBlackholed(a: IpAddress, b: IpAddress): boolean {
@@ -225,6 +232,11 @@ export class FakeConnection implements Connection {
     const peer = this.#peer;
     this.#fail('ECONNRESET', 'connection reset by the peer');
     if (peer !== undefined) peer.#fail('ECONNRESET', 'connection reset by the peer');
+  }
+
+  /** What is on its way to this end arrives after all. */
+  repeat(): void {
+    for (let n = this.#wire.length; n > 0; n--) this.#after(1, () => this.#takeFromWire());
   }
 
   /** A fault: these octets appear in the other end's input, as if this end had sent them. */
