@@ -73,7 +73,7 @@ export class NetlinkWiring implements Wiring {
         this.#setUpHost(request, interfaceIndex(request.hostIfName), ownerText(request));
         return wired;
       } catch (error) {
-        await this.#unlinker.unlink(request.hostIfName);
+        await this.unwire(request.hostIfName);
         throw error;
       }
     } finally {
@@ -82,9 +82,10 @@ export class NetlinkWiring implements Wiring {
   }
 
   async unwire(hostIfName: string): Promise<void> {
-    if (this.#find(this.#host, { name: hostIfName }) === undefined) return;
+    const link = this.#find(this.#host, { name: hostIfName });
+    if (link === undefined) return;
     try {
-      await this.#unlinker.unlink(hostIfName);
+      await this.#unlinker.unlink(link.index);
     } catch (error) {
       throw refused(`deleting ${hostIfName}`, error);
     }

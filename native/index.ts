@@ -25,6 +25,7 @@ interface Addon {
   getsockname(fd: number, address: Uint8Array): number;
   getpeername(fd: number, address: Uint8Array): number;
   send(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
+  sendInThread(fd: number, buffer: Uint8Array, offset: number, length: number): Promise<number>;
   sendto(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number, address: Uint8Array): number;
   recv(fd: number, buffer: Uint8Array, offset: number, length: number, flags: number): number;
   recvmsg(
@@ -182,6 +183,16 @@ export function send(
 ): number {
   if (to !== undefined) return checkOrBlock(addon.sendto(fd, buffer, offset, length, flags, to), 'sendto');
   return checkOrBlock(addon.send(fd, buffer, offset, length, flags), 'send');
+}
+
+/**
+ * Sends from another thread: for netlink requests that the kernel takes long over, since it works inside the call. The octets
+ * are copied before this returns. At most four such calls run at once in a process; the descriptor must stay open meanwhile.
+ * @returns octets sent
+ * @throws SystemError
+ */
+export async function sendInThread(fd: number, buffer: Uint8Array, length: number): Promise<number> {
+  return check(await addon.sendInThread(fd, buffer, 0, length), 'send');
 }
 
 /**

@@ -28,6 +28,8 @@ export interface BatchResult {
 export interface BatchPort {
   /** Sends whole messages. @throws NetlinkError if the socket fails */
   send(buffer: Uint8Array, octets: number): void;
+  /** The same from another thread. @throws NetlinkError if the socket fails */
+  sendInThread(buffer: Uint8Array, octets: number): Promise<void>;
   /** Reads the answers that are there. */
   receive(): void;
   /** Reads answers until `isDone`. @throws NetlinkError when that takes too long */
@@ -78,6 +80,28 @@ export class NetlinkBatch {
     return this.#count++;
   }
 
+  /**
+   * Adds a copy of a whole message (written by another `NetlinkWriter`, NLM_F_REQUEST set), sending what was collected if it is enough.
+   * For the one loop where writing every attribute again is too much.
+   * @returns index of its first word in `words`, where the caller puts what differs, before anything else is added
+   */
+  copy(message: Int32Array): number {
+    if (this.#writer.length >= this.#limit) this.#send();
+    const sequence = BATCH_SEQUENCE_BIT | ((this.#base + this.#count) & 0x7fffffff);
+    this.#count++;
+    return this.#writer.copy(message, sequence);
+  }
+
+  /** What was collected, as 32-bit words in host byte order. */
+  get words(): Int32Array {
+    return this.#writer.words;
+  }
+
+  /** The same as octets. */
+  get octets(): Uint8Array {
+    return this.#writer.buffer;
+  }
+
   /** Adds a request; its index is the value returned. */
   add(request: NetlinkRequest): number {
     const writer = this.begin(request.type, request.flags);
@@ -105,12 +129,27 @@ export class NetlinkBatch {
       }
       return { sent, errors: this.#errors, isOverrun: this.#isOverrun };
     } finally {
-      this.#writer.reset();
-      this.#base = (this.#base + sent) & 0x7fffffff;
-      this.#count = 0;
-      this.#errors = [];
-      this.#isOverrun = false;
-      this.#barrier = -1;
+      this.#clear(sent);
+    }
+  }
+
+  /**
+   * `flush` for what the kernel takes long over: another thread waits for it. Nothing else may be done with the batch until
+   * it is done, and the socket must stay open.
+   * @throws NetlinkError `system` or `timeout`: how much was done is unknown
+   */
+  async flushInThread(): Promise<BatchResult> {
+    const sent = this.#count;
+    try {
+      if (this.#writer.length > 0) {
+        this.#writer.addFlags(MessageFlag.Ack);
+        this.#barrier = sent - 1;
+        await this.#port.sendInThread(this.#writer.buffer, this.#writer.length);
+        this.#port.receiveUntil(() => this.#barrier === -1 || this.#isOverrun);
+      }
+      return { sent, errors: this.#errors, isOverrun: this.#isOverrun };
+    } finally {
+      this.#clear(sent);
     }
   }
 
@@ -125,6 +164,16 @@ export class NetlinkBatch {
   /** The socket's: answers were lost. */
   overrun(): void {
     if (this.#count > 0) this.#isOverrun = true;
+  }
+
+  /** Ready for the next requests, after so many. */
+  #clear(sent: number): void {
+    this.#writer.reset();
+    this.#base = (this.#base + sent) & 0x7fffffff;
+    this.#count = 0;
+    this.#errors = [];
+    this.#isOverrun = false;
+    this.#barrier = -1;
   }
 
   #send(): void {

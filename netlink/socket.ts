@@ -23,6 +23,7 @@ import {
   SocketType,
   SystemError,
   send,
+  sendInThread,
   setsockopt,
   socket,
   Watcher,
@@ -30,7 +31,7 @@ import {
 } from '../native/index.ts';
 import { BATCH_SEQUENCE_BIT, NetlinkBatch } from './batch.ts';
 import { NetlinkError, type NetlinkProblem, refusal } from './errors.ts';
-import { hidePortsProgram } from './filter.ts';
+import { hidePortsProgram, onlyTypeProgram } from './filter.ts';
 import {
   decodeDone,
   decodeReply,
@@ -167,6 +168,11 @@ export class NetlinkSocket {
     attachFilter(this.fd, hidePortsProgram(portIds));
   }
 
+  /** Hears messages of this type (`MessageType`) and no others: for a socket that only listens, since answers are others too. */
+  hearOnly(type: number): void {
+    attachFilter(this.fd, onlyTypeProgram(type));
+  }
+
   /**
    * Does what the request asks for, and waits until it is done.
    * @throws NetlinkError
@@ -230,6 +236,7 @@ export class NetlinkSocket {
     this.#batch ??= new NetlinkBatch(
       {
         send: (buffer, length) => this.#send(buffer, length),
+        sendInThread: (buffer, length) => this.#sendInThread(buffer, length),
         receive: () => this.#receive(Number.POSITIVE_INFINITY),
         receiveUntil: (isDone) => this.#receiveUntil(isDone),
       },
@@ -314,6 +321,16 @@ export class NetlinkSocket {
     try {
       const sent = send(this.fd, buffer, 0, octets);
       if (sent === WOULD_BLOCK) throw new SystemError(EAGAIN, 'send');
+    } catch (error) {
+      if (!(error instanceof SystemError)) throw error;
+      throw new NetlinkError({ code: 'system', errno: error.errno, name: error.code, syscall: error.syscall });
+    }
+  }
+
+  async #sendInThread(buffer: Uint8Array, octets: number): Promise<void> {
+    if (this.#isClosed) throw new NetlinkError({ code: 'closed' });
+    try {
+      await sendInThread(this.fd, buffer, octets);
     } catch (error) {
       if (!(error instanceof SystemError)) throw error;
       throw new NetlinkError({ code: 'system', errno: error.errno, name: error.code, syscall: error.syscall });

@@ -7,11 +7,13 @@ import { align, hostIsLittle, MessageFlag, NETLINK_HEADER_OCTETS, type NetlinkRe
 export class NetlinkWriter {
   #bytes: Uint8Array;
   #view: DataView;
+  #words: Int32Array;
   #at = 0;
   #messageStart = 0;
 
   constructor(octets = 1024) {
-    this.#bytes = new Uint8Array(octets);
+    this.#bytes = new Uint8Array(align(octets));
+    this.#words = new Int32Array(this.#bytes.buffer);
     this.#view = new DataView(this.#bytes.buffer);
   }
 
@@ -38,6 +40,23 @@ export class NetlinkWriter {
   /** Forgets the message begun last and not ended. */
   abandon(): void {
     this.#at = this.#messageStart;
+  }
+
+  /** `buffer` as 32-bit words in host byte order. */
+  get words(): Int32Array {
+    return this.#words;
+  }
+
+  /** Appends a copy of a whole message under another sequence number; gives the index of its first word in `words`. */
+  copy(message: Int32Array, sequence: number): number {
+    const octets = message.length * 4;
+    this.#room(octets);
+    const at = this.#at >> 2;
+    this.#words.set(message, at);
+    this.#words[at + 2] = sequence;
+    this.#messageStart = this.#at;
+    this.#at += octets;
+    return at;
   }
 
   /** Starts a message. */
@@ -159,9 +178,10 @@ export class NetlinkWriter {
     if (needed <= this.#bytes.length) return;
     let size = Math.max(64, this.#bytes.length * 2);
     while (size < needed) size *= 2;
-    const bytes = new Uint8Array(size);
+    const bytes = new Uint8Array(align(size));
     bytes.set(this.#bytes.subarray(0, this.#at));
     this.#bytes = bytes;
+    this.#words = new Int32Array(bytes.buffer);
     this.#view = new DataView(bytes.buffer);
   }
 }

@@ -365,6 +365,28 @@ describe.skipIf(!isRoot)('pods in real namespaces', () => {
     expect(podRoutes()).toEqual([]);
   });
 
+  test('ADD on the heels of DEL: the deletion under way never takes the new pair', async () => {
+    const names = Array.from({ length: 6 }, (_, i) => `${id}y${i}`);
+    for (const name of names) await addPod(name);
+    for (let round = 0; round < 5; round++) {
+      await Promise.all(
+        names.map(async (name) => {
+          expect(await lab.call(callFor(name, 'DEL'))).toMatchObject({ exitCode: 0 });
+          expect(await lab.call(callFor(name, 'ADD'))).toMatchObject({ exitCode: 0 });
+        }),
+      );
+    }
+    // Whatever the kernel still had to do for the last deletions is done before it makes an interface go again.
+    const last = `${id}y-last`;
+    await addPod(last);
+    await lab.call(callFor(last, 'DEL'));
+    expect(hostEnds()).toHaveLength(names.length);
+    expect(podRoutes()).toHaveLength(2 * names.length);
+    for (const name of names) ping(name, '192.0.2.1');
+    for (const name of names) await lab.call(callFor(name, 'DEL'));
+    expect(podRoutes()).toEqual([]);
+  });
+
   test('an ADD takes a few milliseconds', async () => {
     const took: number[] = [];
     for (let i = 0; i < 15; i++) {

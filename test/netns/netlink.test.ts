@@ -665,6 +665,28 @@ describe('notifications', () => {
     expect((await socket.query(dumpRoutes({ version: 4, protocol: 177 }), decodeRoute)).length).toBe(2);
   });
 
+  test('of one type alone, when asked', async () => {
+    const { socket, heard } = listen([NetlinkGroup.Ipv4Route]);
+    socket.hearOnly(MessageType.DelRoute);
+    node.ip('route add 10.4.0.0/16 via 10.0.0.2 proto 177');
+    node.ip('route delete 10.4.0.0/16');
+    await waitFor('the removal', () => heard.length > 0);
+    expect(heard).toEqual(['route- 10.4.0.0/16']);
+  });
+
+  test('a batch that a thread sends is done when it says so, with its errors', async () => {
+    const socket = open();
+    const { index } = linkOf(socket, 'v0');
+    const batch = socket.batch();
+    batch.add(addRoute(route('10.5.0.0/16', { nextHops: [{ interfaceIndex: index }] })));
+    batch.add(addRoute(route('10.5.0.0/16', { nextHops: [{ interfaceIndex: index }] })));
+    batch.add(addRoute(route('10.6.0.0/16', { nextHops: [{ interfaceIndex: index }] })));
+    const result = await batch.flushInThread();
+    expect(result).toMatchObject({ sent: 3, errors: [{ index: 1, problem: { name: 'EEXIST' } }], isOverrun: false });
+    expect(node.ip('route show proto 177').match(/10\.[56]\.0\.0\/16/g)).toEqual(['10.5.0.0/16', '10.6.0.0/16']);
+    for (const text of ['10.5.0.0/16', '10.6.0.0/16']) socket.requestSync(deleteRoute(route(text)));
+  });
+
   test('an overrun is told once, after what had arrived, and then it goes on', async () => {
     const { socket, heard, counts } = listen([NetlinkGroup.Ipv4Route], { receiveBufferOctets: 64 * 1024 });
     const batch = open().batch();

@@ -18,6 +18,13 @@ class FakePort implements BatchPort {
     this.sends.push(sent);
   }
 
+  async sendInThread(buffer: Uint8Array, octets: number): Promise<void> {
+    const copy = buffer.slice(0, octets);
+    await Promise.resolve();
+    this.send(copy, octets);
+    this.receive();
+  }
+
   receive(): void {
     if (!this.isSilent) this.answer(this.sends.at(-1) ?? []);
   }
@@ -49,6 +56,26 @@ describe('a batch', () => {
     const sequences = port.sends.flat().map(({ sequence }) => sequence);
     expect(sequences).toEqual(sequences.map((_, i) => (sequences[0] ?? 0) + i));
     expect(Math.min(...sequences)).toBeGreaterThanOrEqual(0x80000000);
+  });
+
+  test('flushed by a thread it does the same, and the next flush starts afresh', async () => {
+    const { port, batch } = batchOf(65536);
+    const { answer } = port;
+    port.answer = (sent) => {
+      batch.reply({ sequence: sent[0]?.sequence ?? 0, errno: 19, text: 'none' });
+      answer(sent);
+    };
+    for (let i = 0; i < 3; i++) batch.add(request);
+    expect(await batch.flushInThread()).toEqual({
+      sent: 3,
+      errors: [{ index: 0, problem: { code: 'refused', errno: 19, name: 'ENODEV', text: 'none' } }],
+      isOverrun: false,
+    });
+    port.answer = answer;
+    batch.add(request);
+    expect(await batch.flushInThread()).toEqual({ sent: 1, errors: [], isOverrun: false });
+    expect(batch.flush()).toEqual({ sent: 0, errors: [], isOverrun: false });
+    expect(port.sends.map((sent) => sent.map(({ wantsAck }) => wantsAck))).toEqual([[false, false, true], [true]]);
   });
 
   test('answers that come after a timeout are not taken for those of the next batch', () => {
