@@ -49,11 +49,11 @@ export class DeltaTable {
   /** @param words 32-bit words of an address: 1 for IPv4, 4 for IPv6 */
   constructor(words: 1 | 4) {
     this.keys = new KeyTable(words);
-    const { capacity } = this.keys;
-    this.wanted = new Int32Array(capacity);
-    this.actual = new Int32Array(capacity);
-    this.flags = new Uint16Array(capacity);
-    this.errnos = new Uint16Array(capacity);
+    // Lengths that differ: the columns grow at different times, each with a pause of its own.
+    this.wanted = new Int32Array(72);
+    this.actual = new Int32Array(88);
+    this.flags = new Uint16Array(96);
+    this.errnos = new Uint16Array(112);
   }
 
   /** Rows in the queue. */
@@ -64,7 +64,10 @@ export class DeltaTable {
   /** The row of a key, made with nothing wanted and nothing there if new. */
   ensure(address: Int32Array, at: number, length: number, metric: number): number {
     const row = this.keys.ensure(address, at, length, metric);
-    if (row >= this.wanted.length) this.#grow(this.keys.capacity);
+    if (row >= this.wanted.length) this.wanted = copyInto(new Int32Array(this.wanted.length * 2), this.wanted);
+    if (row >= this.actual.length) this.actual = copyInto(new Int32Array(this.actual.length * 2), this.actual);
+    if (row >= this.flags.length) this.flags = copyInto(new Uint16Array(this.flags.length * 2), this.flags);
+    if (row >= this.errnos.length) this.errnos = copyInto(new Uint16Array(this.errnos.length * 2), this.errnos);
     return row;
   }
 
@@ -107,13 +110,6 @@ export class DeltaTable {
     this.flags[row] = 0;
     this.errnos[row] = 0;
     this.keys.remove(row);
-  }
-
-  #grow(capacity: number): void {
-    this.wanted = copyInto(new Int32Array(capacity), this.wanted);
-    this.actual = copyInto(new Int32Array(capacity), this.actual);
-    this.flags = copyInto(new Uint16Array(capacity), this.flags);
-    this.errnos = copyInto(new Uint16Array(capacity), this.errnos);
   }
 
   #growRing(): void {

@@ -1,16 +1,28 @@
+const NO_SLOTS = new Int32Array(0);
+
+/** Rows that move to new slots with each row that is added: more than one, or the next growing would have to wait. */
+const MOVED_AT_ONCE = 8;
+
 /**
  * Rows found by prefix and metric: open addressing over typed arrays, no object and no string per row. A row costs 4 octets per address
  * word, 4 for length and metric, and 8 to 16 in the hash slots (load 1/4 to 1/2), so about 20 octets for IPv4 and 32 for IPv6. Rows keep
- * their number while they live; users keep their own columns beside, as long as `capacity`.
+ * their number while they live; users keep their own columns beside, for rows below `end`.
+ *
+ * Growing costs no pause that grows with the table: the rows move to twice as many slots a few at a time, with each row that is added.
+ * Until all have moved, a key that is not found in the new slots is looked up in the old ones.
  */
 export class KeyTable {
   readonly #words: 1 | 4;
   /** Address words of row r from `r * words`, most significant first. */
   #addresses: Int32Array;
-  /** Prefix length | metric index << 8; -1 for a free row, whose first address word is then the next free row (-1: none). */
+  /** Prefix length | (metric index + 1) << 8; 0 for a free row, whose first address word is then the next free row (-1: none). */
   #metas: Int32Array;
   /** Row + 1, 0 for empty. */
   #slots: Int32Array;
+  /** The slots before they were doubled; empty when all rows have moved. -1 for a row that went meanwhile. */
+  #oldSlots: Int32Array = NO_SLOTS;
+  /** Rows below this have moved. */
+  #moved = 0;
   #free = -1;
   #end = 0;
   #size = 0;
@@ -21,7 +33,8 @@ export class KeyTable {
   constructor(words: 1 | 4, capacity = 64) {
     this.#words = words;
     this.#addresses = new Int32Array(capacity * words);
-    this.#metas = new Int32Array(capacity).fill(-1);
+    // Not the same length, so that the columns do not grow at the same time.
+    this.#metas = new Int32Array(capacity + (capacity >> 2));
     this.#slots = new Int32Array(nextPowerOfTwo(capacity * 2));
   }
 
@@ -35,18 +48,13 @@ export class KeyTable {
     return this.#end;
   }
 
-  /** Length columns kept beside this table need. */
-  get capacity(): number {
-    return this.#metas.length;
-  }
-
   /** All metrics seen, in the order first seen. */
   get metrics(): readonly number[] {
     return this.#metrics;
   }
 
   has(row: number): boolean {
-    return (this.#metas[row] ?? -1) >= 0;
+    return (this.#metas[row] ?? 0) !== 0;
   }
 
   length(row: number): number {
@@ -54,7 +62,7 @@ export class KeyTable {
   }
 
   metric(row: number): number {
-    return this.#metrics[(this.#metas[row] ?? 0) >>> 8] ?? 0;
+    return this.#metrics[((this.#metas[row] ?? 0) >>> 8) - 1] ?? 0;
   }
 
   /** Copies the address words of `row` into `out` from `at`. */
@@ -68,20 +76,23 @@ export class KeyTable {
   find(address: Int32Array, at: number, length: number, metric: number): number {
     const index = this.#metricIndex.get(metric);
     if (index === undefined) return -1;
-    const meta = length | (index << 8);
-    const slot = this.#slotOf(address, at, meta);
-    return (this.#slots[slot] ?? 0) - 1;
+    const meta = length | ((index + 1) << 8);
+    const entry = this.#slots[this.#slotOf(this.#slots, address, at, meta)] ?? 0;
+    if (entry !== 0 || this.#oldSlots.length === 0) return entry - 1;
+    return (this.#oldSlots[this.#slotOf(this.#oldSlots, address, at, meta)] ?? 0) - 1;
   }
 
   /** The row of a key, made if it is not there. */
   ensure(address: Int32Array, at: number, length: number, metric: number): number {
-    const meta = length | (this.#indexOf(metric) << 8);
-    let slot = this.#slotOf(address, at, meta);
+    const meta = length | ((this.#indexOf(metric) + 1) << 8);
+    if (this.#oldSlots.length > 0) this.#move(MOVED_AT_ONCE);
+    if ((this.#size + 1) * 2 > this.#slots.length) this.#growSlots();
+    const slot = this.#slotOf(this.#slots, address, at, meta);
     const known = this.#slots[slot] ?? 0;
     if (known !== 0) return known - 1;
-    if ((this.#size + 1) * 2 > this.#slots.length) {
-      this.#rehash(this.#slots.length * 2);
-      slot = this.#slotOf(address, at, meta);
+    if (this.#oldSlots.length > 0) {
+      const old = this.#oldSlots[this.#slotOf(this.#oldSlots, address, at, meta)] ?? 0;
+      if (old !== 0) return old - 1;
     }
     const row = this.#newRow();
     const words = this.#words;
@@ -96,8 +107,13 @@ export class KeyTable {
   remove(row: number): void {
     if (!this.has(row)) return;
     const meta = this.#metas[row] ?? 0;
-    this.#close(this.#slotOf(this.#addresses, row * this.#words, meta));
-    this.#metas[row] = -1;
+    const slot = this.#slotOf(this.#slots, this.#addresses, row * this.#words, meta);
+    if (this.#slots[slot] !== 0) this.#close(slot);
+    if (this.#oldSlots.length > 0) {
+      const old = this.#slotOf(this.#oldSlots, this.#addresses, row * this.#words, meta);
+      if (this.#oldSlots[old] !== 0) this.#oldSlots[old] = -1;
+    }
+    this.#metas[row] = 0;
     this.#addresses[row * this.#words] = this.#free;
     this.#free = row;
     this.#size--;
@@ -107,7 +123,7 @@ export class KeyTable {
     let index = this.#metricIndex.get(metric);
     if (index === undefined) {
       index = this.#metrics.length;
-      if (index > 0x7fffff) throw new RangeError('too many distinct metrics');
+      if (index >= 0x7fffff) throw new RangeError('too many distinct metrics');
       this.#metrics.push(metric);
       this.#metricIndex.set(metric, index);
     }
@@ -120,19 +136,13 @@ export class KeyTable {
       this.#free = this.#addresses[row * this.#words] ?? -1;
       return row;
     }
-    if (this.#end === this.#metas.length) {
-      const addresses = new Int32Array(this.#addresses.length * 2);
-      addresses.set(this.#addresses);
-      this.#addresses = addresses;
-      const metas = new Int32Array(this.#metas.length * 2).fill(-1);
-      metas.set(this.#metas);
-      this.#metas = metas;
-    }
+    if (this.#end * this.#words === this.#addresses.length) this.#addresses = doubled(this.#addresses);
+    if (this.#end === this.#metas.length) this.#metas = doubled(this.#metas);
     return this.#end++;
   }
 
-  #slotOf(address: Int32Array, at: number, meta: number): number {
-    const slots = this.#slots;
+  /** Where a key is in `slots`, or the empty place where it would be. */
+  #slotOf(slots: Int32Array, address: Int32Array, at: number, meta: number): number {
     const mask = slots.length - 1;
     let slot = this.#hash(address, at, meta) & mask;
     for (;;) {
@@ -179,17 +189,30 @@ export class KeyTable {
     slots[hole] = 0;
   }
 
-  #rehash(size: number): void {
-    this.#slots = new Int32Array(size);
-    const mask = size - 1;
-    for (let row = 0; row < this.#end; row++) {
-      const meta = this.#metas[row] ?? -1;
-      if (meta < 0) continue;
-      let slot = this.#hash(this.#addresses, row * this.#words, meta) & mask;
-      while (this.#slots[slot] !== 0) slot = (slot + 1) & mask;
-      this.#slots[slot] = row + 1;
-    }
+  #growSlots(): void {
+    this.#move(Number.POSITIVE_INFINITY); // in case the last growing is not over, which it is
+    this.#oldSlots = this.#slots;
+    this.#slots = new Int32Array(this.#slots.length * 2);
+    this.#moved = 0;
   }
+
+  /** Puts up to so many more rows into the new slots. */
+  #move(rows: number): void {
+    if (this.#oldSlots.length === 0) return;
+    const end = Math.min(this.#end, this.#moved + rows);
+    for (; this.#moved < end; this.#moved++) {
+      const row = this.#moved;
+      const meta = this.#metas[row] ?? 0;
+      if (meta !== 0) this.#slots[this.#slotOf(this.#slots, this.#addresses, row * this.#words, meta)] = row + 1;
+    }
+    if (this.#moved >= this.#end) this.#oldSlots = NO_SLOTS;
+  }
+}
+
+function doubled(column: Int32Array): Int32Array<ArrayBuffer> {
+  const next = new Int32Array(column.length * 2);
+  next.set(column);
+  return next;
 }
 
 function nextPowerOfTwo(n: number): number {

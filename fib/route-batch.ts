@@ -1,6 +1,7 @@
 import type { NetlinkBatch } from '../netlink/batch.ts';
-import { MessageFlag, MessageType } from '../netlink/message.ts';
+import { hostIsLittle, MessageFlag, MessageType } from '../netlink/message.ts';
 import { type Route, type RouteNextHop, RouteType, writeRoute } from '../netlink/route.ts';
+import { NetlinkWriter } from '../netlink/writer.ts';
 import { OP_WORDS, RouteOp } from './kernel.ts';
 import { FIRST_SET, type FibNextHop, isWay, nextHopId, Target } from './target.ts';
 
@@ -15,6 +16,20 @@ export interface Outcome {
   readonly uncertain: boolean;
 }
 
+/** Messages kept as templates; more than that are distinct targets of a strange day. */
+const MAX_TEMPLATES = 4096;
+
+/** Where the prefix stands in a message: word of its length, and of its address, behind header and `struct rtmsg`. */
+const LENGTH_OCTET = 17;
+const ADDRESS_WORD = 8;
+
+/** A message for one operation and target, whose prefix and metric are put in for each route. */
+interface Template {
+  readonly message: Int32Array;
+  /** Word of the metric. */
+  readonly metric: number;
+}
+
 /** Turns operations into netlink messages, and the errors of messages back into those of operations. Allocates nothing per route. */
 export class RouteBatchWriter {
   readonly #batch: NetlinkBatch;
@@ -25,6 +40,11 @@ export class RouteBatchWriter {
   readonly #route: { -readonly [K in keyof Route]: Route[K] };
   /** Operation of each message; ~operation for the delete of a Reclaim, whose error does not count. */
   #operationOf = new Int32Array(8192);
+  /** By target, operation and family. */
+  readonly #templates = new Map<number, Template>();
+  /** What the templates are for. */
+  #protocol = -1;
+  #table = -1;
 
   constructor(batch: NetlinkBatch) {
     this.#batch = batch;
@@ -64,10 +84,36 @@ export class RouteBatchWriter {
     route.table = table;
     if (this.#operationOf.length < 2 * count) this.#operationOf = new Int32Array(2 * count);
     const operationOf = this.#operationOf;
+    if (protocol !== this.#protocol || table !== this.#table) this.#templates.clear();
+    this.#protocol = protocol;
+    this.#table = table;
+    const batch = this.#batch;
+    let template: Template | undefined;
+    let templateKey = -1;
     for (let i = 0; i < count; i++) {
       const at = i * OP_WORDS;
       const head = words[at] ?? 0;
       const op = head & 0xff;
+      if (head >> 16 !== 0 && op <= RouteOp.Delete) {
+        const key = (words[at + 2] ?? 0) * 32 + (head & 0xf) * 4 + ((head >> 9) & 3);
+        if (template === undefined || key !== templateKey) {
+          template = this.#template(key, head, words[at + 2] ?? 0);
+          templateKey = key;
+        }
+        operationOf[batch.count] = i;
+        const to = batch.copy(template.message);
+        const out = batch.words;
+        const address = to + ADDRESS_WORD;
+        batch.octets[to * 4 + LENGTH_OCTET] = head >> 16;
+        out[to + template.metric] = words[at + 3] ?? 0;
+        out[address] = networkOrder(words[at + 4] ?? 0);
+        if (((head >> 8) & 0xff) === 6) {
+          out[address + 1] = networkOrder(words[at + 5] ?? 0);
+          out[address + 2] = networkOrder(words[at + 6] ?? 0);
+          out[address + 3] = networkOrder(words[at + 7] ?? 0);
+        }
+        continue;
+      }
       this.#key(words, at, head);
       const isDelete = op === RouteOp.Delete || op === RouteOp.DeleteHops;
       if (isDelete || op === RouteOp.Reclaim) {
@@ -94,6 +140,35 @@ export class RouteBatchWriter {
       if (operation >= 0) failures.push(operation, problem.errno); // of a Reclaim the add says what matters
     }
     return { failures: Int32Array.from(failures), uncertain: isOverrun };
+  }
+
+  /** The message of an operation, as the plain codec writes it, with all of it but the prefix and the metric. */
+  #template(key: number, head: number, target: number): Template {
+    const known = this.#templates.get(key);
+    if (known !== undefined) return known;
+    if (this.#templates.size >= MAX_TEMPLATES) this.#templates.clear();
+    const op = head & 0xff;
+    const isDelete = op === RouteOp.Delete;
+    const route = this.#route;
+    route.version = ((head >> 8) & 0xff) === 4 ? 4 : 6;
+    route.destination = this.#octets[route.version];
+    route.destinationLength = route.version === 4 ? 32 : 128;
+    route.priority = 0;
+    if (isDelete) {
+      route.type = RouteType.Unspecified;
+      route.nextHops = NO_HOPS;
+      route.nextHopId = undefined;
+    } else this.#target(target);
+    const flags = isDelete ? 0 : op === RouteOp.Replace ? MessageFlag.Replace : ADD_FLAGS;
+    const writer = new NetlinkWriter();
+    writer.begin(isDelete ? MessageType.DelRoute : MessageType.NewRoute, flags | MessageFlag.Request, 0);
+    writeRoute(writer, route, isDelete);
+    writer.end();
+    const message = new Int32Array(writer.written().slice().buffer);
+    const metric = ADDRESS_WORD + (route.version === 4 ? 1 : 4) + (route.table > 255 ? 2 : 0) + 1;
+    const template = { message, metric };
+    this.#templates.set(key, template);
+    return template;
   }
 
   #key(words: Int32Array, at: number, head: number): void {
@@ -139,4 +214,10 @@ export class RouteBatchWriter {
     writeRoute(this.#batch.begin(type, flags), this.#route, isDelete);
     return this.#batch.end();
   }
+}
+
+/** A word of an address, most significant octet first, as it must stand in memory. */
+function networkOrder(value: number): number {
+  if (!hostIsLittle) return value;
+  return (value >>> 24) | ((value >>> 8) & 0xff00) | ((value << 8) & 0xff0000) | (value << 24);
 }

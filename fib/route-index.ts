@@ -19,8 +19,8 @@ export class RouteIndex {
   constructor(words: 1 | 4) {
     this.#words = words;
     this.#keys = new KeyTable(words);
-    this.#targets = new Int32Array(this.#keys.capacity);
-    this.#shared = new Uint8Array(this.#keys.capacity);
+    this.#targets = new Int32Array(64);
+    this.#shared = new Uint8Array(64);
     this.#lengths = new Int32Array(32 * words + 1);
   }
 
@@ -32,7 +32,7 @@ export class RouteIndex {
   add(address: Int32Array, at: number, length: number, metric: number, target: number, replacing: boolean): void {
     const before = this.#keys.size;
     const row = this.#keys.ensure(address, at, length, metric);
-    if (row >= this.#targets.length) this.#grow(this.#keys.capacity);
+    if (row >= this.#targets.length) this.#grow(2 * this.#targets.length);
     if (this.#keys.size > before) {
       this.#targets[row] = target;
       this.#shared[row] = 1;

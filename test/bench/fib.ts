@@ -104,7 +104,10 @@ function ours(): Promise<Ours> {
     const kernel = await NetlinkKernel.open({ netnsPath: `/run/netns/${name}` });
     const fib = new Fib(kernel, { protocol: 177, table: 254, metric: 1024, log: silentLogger, clock: systemClock });
     await fib.start();
-    const targets = gateways.map((gateway) => fib.nextHopSet([{ gateway: ip(gateway), ifIndex }]));
+    const targets = gateways.map((gateway) => {
+      const hops = [{ gateway: ip(gateway), ifIndex }];
+      return form === 'nexthop' ? fib.openWay(hops) : fib.nextHopSet(hops);
+    });
     const delay = monitorEventLoopDelay({ resolution: 1 });
     const times = { add: 0, replace: 0, delete: 0 };
     const cpu = { add: 0, replace: 0, delete: 0 };

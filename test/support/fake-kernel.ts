@@ -8,6 +8,7 @@ import {
   type KernelNextHop,
   type KernelRoutes,
   type KernelWatcher,
+  type NextHopOperation,
   type NextHopResult,
   OP_WORDS,
   RECORD_WORDS,
@@ -223,7 +224,7 @@ export class FakeKernel implements KernelRoutes {
     });
   }
 
-  applyNextHops(): Promise<NextHopResult> {
+  applyNextHops(_operations: readonly NextHopOperation[]): Promise<NextHopResult> {
     return Promise.reject(new Error('no nexthop objects here'));
   }
 
