@@ -161,5 +161,5 @@ function chartOf({ title, x, y, takes }: Curve, series: readonly Series[], resul
   const used = results.filter((r) => takes(r.workload));
   const versions = series.map(({ name }) => used.findLast((r) => r.device === name)?.version ?? name);
   const [{ machine = '', time = '' } = {}] = used;
-  return { title, x, y, series, note: `${versions.join('; ')}. ${time.slice(0, 10)}, ${machine}` };
+  return { title, x, y, series, notes: [[...new Set(versions)].join('; '), `${time.slice(0, 10)}, ${machine}`] };
 }

@@ -14,8 +14,8 @@ export interface Chart {
   readonly x: string;
   readonly y: string;
   readonly series: readonly Series[];
-  /** A line below the chart: when and on what it was measured. */
-  readonly note: string;
+  /** Lines below the chart: what was measured, when and on what. */
+  readonly notes: readonly string[];
 }
 
 const WIDTH = 760;
@@ -51,7 +51,7 @@ export function drawChart(chart: Chart): string {
     ...grid(x, y),
     text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - BOTTOM + 38, chart.x, 'text-anchor="middle"'),
     text(0, 0, chart.y, `text-anchor="middle" transform="translate(18 ${(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)"`),
-    text(LEFT, HEIGHT - 14, chart.note, 'fill="#666" font-size="10"'),
+    ...chart.notes.map((note, i) => text(14, HEIGHT - 22 + i * 14, note, 'fill="#666" font-size="10"')),
   ];
   for (const series of chart.series) parts.push(...line(series, x, y));
   parts.push(...legend(chart.series), '</svg>', '');
