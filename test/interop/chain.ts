@@ -215,7 +215,7 @@ export class Chain {
   }
 
   /** Waits until both sides show the session as Established. @param after sessions there have been before */
-  async established(after = 0, timeoutMs = 20_000): Promise<void> {
+  async established(after = 0, timeoutMs = 30_000): Promise<void> {
     const { daemon, nodeAddress } = this;
     await waitFor(
       `a session between podrouted and ${daemon.name}`,

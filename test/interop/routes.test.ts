@@ -51,18 +51,19 @@ const summary = new Summary('1,000 IPv4 and 1,000 IPv6 routes each way');
 
 afterAll(() => summary.print());
 
-// The daemons side by side, since much of the time goes into waiting for their timers; the variants one after the other.
-describe.each(variants)('$name', (variant) => {
+// Side by side, since much of the time goes into waiting for the daemons' timers.
+describe.concurrent.each(variants)('$name', (variant) => {
   const able = daemonNames.filter((daemon) => variant.impossible?.[daemon] === undefined);
   for (const [daemon, reason] of Object.entries(variant.impossible ?? {})) {
     summary.impossible(variant.name, daemon, reason);
   }
-  test.concurrent.each(able)('%s', (daemon) => summary.run(variant.name, daemon, () => carry(variant, daemon)));
+  test.each(able)('%s', (daemon) => summary.run(variant.name, daemon, () => carry(variant, daemon)));
 });
 
 /** Routes both ways, half of them withdrawn, and for some variants the session cleared by either side. */
 async function carry(variant: Variant, daemon: DaemonName): Promise<string> {
-  const chain = Chain.start({ label: `rt${daemon[0]}`.toLowerCase(), daemon, ...variant });
+  const label = `rts${variants.indexOf(variant)}${daemonNames.indexOf(daemon)}-`;
+  const chain = Chain.start({ label, daemon, ...variant });
   try {
     return await carryOver(chain, variant);
   } catch (error) {
@@ -211,7 +212,7 @@ async function agree(
       if (!isDone) throw new Error(JSON.stringify(seen));
       return true;
     },
-    15_000,
+    30_000,
     100,
   );
   const received = mine.receivedRoutes();

@@ -1,4 +1,4 @@
-import { ip, type PathAttributes, parseAsPath, prefix } from 'bgp-ts';
+import { ip, Origin, parseAsPath, prefix } from 'bgp-ts';
 import { afterAll, describe, expect, test } from 'vitest';
 import type { TestPeer } from '../support/test-peer.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -10,16 +10,22 @@ const summary = new Summary('sessions');
 const asns = { west: 65001, node: 65010, peer: 65020, east: 65030 };
 const ROUTES = 20;
 const HOLD_SECONDS = 3;
+/** Less than come in one message: FRR counts when the next one comes. */
+const PREFIX_LIMIT = ROUTES / 4 - 1;
 const COLLISIONS = 3;
+
+/** Chains made so far: several are there at once, and each has names of its own. */
+let chains = 0;
 
 afterAll(() => summary.print());
 
 /** A chain that is taken down whatever happens. */
 async function withChain(
-  options: Omit<ChainOptions, 'asns'>,
+  options: Omit<ChainOptions, 'asns' | 'label'>,
   body: (chain: Chain) => Promise<string | undefined>,
 ): Promise<string | undefined> {
-  const chain = Chain.start({ asns, ...options });
+  chains += 1;
+  const chain = Chain.start({ asns, label: `ses${chains}`, ...options });
   try {
     return await body(chain);
   } catch (error) {
@@ -30,22 +36,21 @@ async function withChain(
   }
 }
 
-/** Announces a few routes of both families from one end. */
+/** Announces a few routes of both families from one end; two sets of attributes, so that they travel in more than one message. */
 function announce(feeder: TestPeer, block: 20 | 30): void {
-  const attributes: PathAttributes = {
-    origin: 0,
-    asPath: parseAsPath(block === 20 ? '65001' : '65030') ?? [],
-    nextHop: ip(block === 20 ? '10.1.0.2' : '10.3.0.2'),
-  };
-  const numbers = Array.from({ length: ROUTES / 2 }, (_, i) => i);
-  feeder.announce(
-    numbers.map((i) => prefix(`${block}.0.${i}.0/24`)),
-    attributes,
-  );
-  feeder.announce(
-    numbers.map((i) => prefix(`2001:db8:${block}:${i}::/64`)),
-    { ...attributes, nextHop: ip(block === 20 ? 'fd00:1::2' : 'fd00:3::2') },
-  );
+  const end = block === 20 ? { asn: 65001, subnet: 1 } : { asn: 65030, subnet: 3 };
+  for (const [half, origin] of [Origin.Igp, Origin.Incomplete].entries()) {
+    const numbers = Array.from({ length: ROUTES / 4 }, (_, i) => (half * ROUTES) / 4 + i);
+    const attributes = { origin, asPath: parseAsPath(`${end.asn}`) ?? [] };
+    feeder.announce(
+      numbers.map((i) => prefix(`${block}.0.${i}.0/24`)),
+      { ...attributes, nextHop: ip(`10.${end.subnet}.0.2`) },
+    );
+    feeder.announce(
+      numbers.map((i) => prefix(`2001:db8:${block}:${i}::/64`)),
+      { ...attributes, nextHop: ip(`fd00:${end.subnet}::2`) },
+    );
+  }
 }
 
 /** Waits until both sides hold all routes of the other. */
@@ -57,7 +62,7 @@ async function converged(chain: Chain): Promise<void> {
       if (seen.withDaemon !== ROUTES || seen.fromDaemon !== ROUTES) throw new Error(JSON.stringify(seen));
       return true;
     },
-    15_000,
+    30_000,
     100,
   );
 }
@@ -179,11 +184,11 @@ const steps: readonly Step[] = [
   {
     name: 'simultaneous open, repeated',
     async run(chain) {
-      let collisions = 0;
-      for (let round = 0; round < COLLISIONS; round++) collisions += Number(await collide(chain));
-      // GoBGP takes the first connection and closes others: two are there only if both were on their way at once.
-      if (chain.daemon.name !== 'GoBGP') expect(collisions).toBe(COLLISIONS);
-      return `${collisions} of ${COLLISIONS} with two connections`;
+      // GoBGP takes the connection that is there first and closes any other: there is nothing to resolve, once is enough.
+      const isFirstTaken = chain.daemon.name === 'GoBGP';
+      const rounds = isFirstTaken ? 1 : COLLISIONS;
+      for (let round = 0; round < rounds; round++) await collide(chain, isFirstTaken ? 1 : 2);
+      return isFirstTaken ? 'takes the first' : `${rounds} times two connections`;
     },
   },
   {
@@ -221,44 +226,35 @@ const steps: readonly Step[] = [
 ];
 
 /**
- * Lets both sides connect at once and holds the OPENs back until both connections are there; one must stay. Which one is not certain: a
+ * Lets both sides connect at once and holds the OPENs back until so many connections are there; one must stay. Which one is not certain: a
  * connection whose OPENs arrive first may be Established before the other is compared (RFC 4271 §6.8).
- * @returns whether there were two
  */
-async function collide(chain: Chain): Promise<boolean> {
+async function collide(chain: Chain, connections: number): Promise<void> {
   const { established } = (await chain.peer()).counters;
   chain.daemon.shutdown(chain.nodeAddress, 'collision');
   chain.node.bgpctl('shutdown', 'peer');
   await waitFor('no connection', () => chain.connections().length === 0);
   chain.dropData();
-  let isBoth = false;
   try {
     chain.daemon.enable(chain.nodeAddress);
     chain.node.bgpctl('enable', 'peer');
-    const both = waitFor('two connections', () => chain.connections().length === 2, 6000);
-    isBoth = await both.then(
-      () => true,
-      () => false,
-    );
+    await waitFor('connections from both sides', () => chain.connections().length >= connections, 20_000);
   } finally {
     chain.passData();
   }
   await chain.established(established);
   await converged(chain);
-  const after = await chain.peer();
   expect(chain.connections()).toHaveLength(1);
   // At worst each side closes another one of the two, and the next attempt stays.
-  expect(after.counters.established).toBeLessThanOrEqual(established + 2);
-  return isBoth;
+  expect((await chain.peer()).counters.established).toBeLessThanOrEqual(established + 2);
 }
 
-describe('one session after the other', () => {
-  test.concurrent.each(daemonNames)('%s', (daemon) => throughAllSteps(daemon));
+describe.concurrent('one session after the other', () => {
+  test.each(daemonNames)('%s', (daemon) => throughAllSteps(daemon));
 });
 
 async function throughAllSteps(daemon: DaemonName): Promise<void> {
   const options = {
-    label: `st${daemon[0]}`.toLowerCase(),
     daemon,
     nodeSettings: { holdTime: `${HOLD_SECONDS}s` },
     peerSettings: { holdSeconds: 30 },
@@ -283,30 +279,30 @@ const conditions: readonly Condition[] = [
   { name: 'the daemon waits', peerSettings: { passive: true } },
   { name: 'TCP MD5, podrouted connects', password: 'key-of-the-lab', peerSettings: { passive: true } },
   { name: 'TCP MD5, the daemon connects', password: 'key-of-the-lab', nodeSettings: { passive: true } },
-  { name: 'TCP MD5 over IPv6', password: 'key-of-the-lab', transport: 'ipv6' },
-  { name: 'TTL security (RFC 5082)', peerSettings: { ttlSecurity: true }, nodeSettings: { ttlSecurity: 1 } },
+  { name: 'TTL security', peerSettings: { ttlSecurity: true }, nodeSettings: { ttlSecurity: 1 } },
   {
-    name: 'TTL security over IPv6',
+    name: 'TCP MD5 and TTL security over IPv6',
+    password: 'key-of-the-lab',
     peerSettings: { ttlSecurity: true },
     nodeSettings: { ttlSecurity: 1 },
     transport: 'ipv6',
   },
   {
     name: "podrouted's prefix limit, seen by the daemon",
-    nodeSettings: { maxPrefixes: { count: ROUTES / 2 - 1, action: 'shutdown' } },
+    nodeSettings: { maxPrefixes: { count: PREFIX_LIMIT, action: 'shutdown' } },
     async check(chain) {
       const { daemon, nodeAddress } = chain;
-      await waitFor('the reason', () => limitReached[daemon.name].test(daemon.lastError(nodeAddress)));
+      await waitFor('the reason', () => limitReached[daemon.name].test(daemon.lastError(nodeAddress)), 30_000, 100);
       expect(chain.shownPeer()).toMatchObject({ adminState: 'down', state: 'Idle' });
       return undefined;
     },
   },
   {
     name: "the daemon's prefix limit, seen by podrouted",
-    peerSettings: { maxPrefixes: ROUTES / 2 - 1 },
+    peerSettings: { maxPrefixes: PREFIX_LIMIT },
     async check(chain) {
       const wanted = 'Cease/Maximum Number of Prefixes Reached';
-      const reset = await waitFor('the session ended', async () => (await chain.peer()).lastReset, 10_000, 100);
+      const reset = await waitFor('the session ended', async () => (await chain.peer()).lastReset, 30_000, 100);
       expect(reset).toMatchObject({ by: 'remote', text: expect.stringContaining(wanted) });
       return undefined;
     },
@@ -320,10 +316,10 @@ const limitReached: Readonly<Record<DaemonName, RegExp>> = {
   GoBGP: /received notification.*Code=6.*Subcode=1 /,
 };
 
-describe.each(conditions)('$name', ({ name, check, ...options }) => {
-  test.concurrent.each(daemonNames)('%s', (daemon) =>
+describe.concurrent.each(conditions)('$name', ({ name, check, ...options }) => {
+  test.each(daemonNames)('%s', (daemon) =>
     summary.run(name, daemon, () =>
-      withChain({ label: `sc${daemon[0]}`.toLowerCase(), daemon, ...options }, async (chain) => {
+      withChain({ daemon, ...options }, async (chain) => {
         announce(await chain.west(), 20);
         announce(await chain.east(), 30);
         if (check !== undefined) return check(chain);

@@ -84,7 +84,7 @@ export class TestPeer {
    * its peers yet, is tried again.
    * @throws Error naming the last thing seen once `timeoutMs` have passed
    */
-  static async connect(options: TestPeerOptions, timeoutMs = 15_000): Promise<TestPeer> {
+  static async connect(options: TestPeerOptions, timeoutMs = 30_000): Promise<TestPeer> {
     let peer: TestPeer | undefined;
     const what = `the session of the test peer in AS ${options.asn} with ${formatIp(options.remoteAddress)}`;
     try {
