@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util';
 import { Lab } from '../../deploy/lab/lab.ts';
 import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
 import { version } from '../../lib/version.ts';
+import { buildDriver, type DriverCall, drive, driveNamespaces } from '../support/cni-driver.ts';
 import { buildPlugin } from '../support/cni-lab.ts';
 import { waitFor } from '../support/wait-for.ts';
 
@@ -79,13 +80,6 @@ function quantile(sorted: readonly number[], p: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(p * sorted.length) - 1)] ?? Number.NaN;
 }
 
-function compileDriver(directory: string): string {
-  const path = join(directory, 'cni-driver');
-  const source = join(import.meta.dirname, 'cni-driver.c');
-  execFileSync('cc', ['-O2', '-Wall', '-Wextra', '-o', path, source], { stdio: ['ignore', 'inherit', 'inherit'] });
-  return path;
-}
-
 function nodeConfig(isDual: boolean): string {
   return `apiVersion: podroute.io/v1
 kind: Node
@@ -99,7 +93,7 @@ spec:
 /** Both plugins on nodes of their own, and the driver that calls them. */
 class Comparison {
   readonly #directory = mkdtempSync(join(tmpdir(), 'podroute-bench-cni-'));
-  readonly #driver = compileDriver(this.#directory);
+  readonly #driver = buildDriver(this.#directory);
   readonly #lab = new Lab('prbc');
   readonly #plugin = buildPlugin();
   readonly #daemons = new Map<boolean, Podroute>();
@@ -133,12 +127,12 @@ class Comparison {
     await delay(300);
     for (const command of commands) {
       for (const side of inOrder) {
-        const took = this.#run(side, flavour, order, command, `${prefix}${side}`, pods);
+        const took = await this.#run(side, flavour, order, command, `${prefix}${side}`, pods);
         const key = sampleKey(flavour, order, command, side);
         this.#samples.set(key, [...(this.#samples.get(key) ?? []), ...took]);
       }
     }
-    for (const side of sides) execFileSync(this.#driver, ['delete', `${prefix}${side}`, String(pods)]);
+    for (const side of sides) driveNamespaces(this.#driver, 'delete', `${prefix}${side}`, pods);
     // The kernel takes namespaces down in the background, under the lock that the next round needs.
     await delay(1000);
   }
@@ -176,7 +170,7 @@ class Comparison {
   }
 
   #makeNamespaces(prefix: string, count: number, flavour: Flavour): void {
-    execFileSync(this.#driver, ['create', prefix, String(count)]);
+    driveNamespaces(this.#driver, 'create', prefix, count);
     if (flavour.hasDad) return;
     for (let i = 0; i < count; i++) {
       const off = 'echo 0 >/proc/sys/net/ipv6/conf/default/accept_dad; echo 0 >/proc/sys/net/ipv6/conf/all/accept_dad';
@@ -185,41 +179,41 @@ class Comparison {
   }
 
   /** Milliseconds of each call. @throws Error when one fails: a fast failure is no result */
-  #run(side: Side, flavour: Flavour, order: Order, command: Command, prefix: string, pods: number): number[] {
+  async #run(
+    side: Side,
+    flavour: Flavour,
+    order: Order,
+    command: Command,
+    prefix: string,
+    pods: number,
+  ): Promise<number[]> {
     const host = `${side === 'ptp' ? 'ptp-' : ''}${flavour.isDual ? 'dual' : 'single'}`;
     const namespace = this.#lab.hosts.find((one) => one.name === host)?.namespace ?? '';
     const output = (i: number, of: Command) => join(this.#directory, `${prefix}${i}.${of}`);
     const config = side === 'ptp' ? this.#ptpConfig(flavour) : { cniVersion: '1.0.0', name: 'bench', type: 'podroute' };
-    const plan: string[] = [];
-    for (let i = 0; i < pods; i++) {
+    const socket = join(this.#daemons.get(flavour.isDual)?.runDirectory ?? '', 'cni.sock');
+    const calls = Array.from({ length: pods }, (_, i): DriverCall => {
       const stdin = join(this.#directory, `${prefix}${i}.${command}.json`);
       const prevResult = command === 'ADD' ? {} : { prevResult: JSON.parse(readFileSync(output(i, 'ADD'), 'utf8')) };
       writeFileSync(stdin, JSON.stringify({ ...config, ...prevResult }));
-      plan.push(
-        [
-          side === 'ptp' ? join(pluginDirectory, 'ptp') : this.#plugin,
-          stdin,
-          output(i, command),
-          `CNI_COMMAND=${command}`,
-          `CNI_CONTAINERID=${prefix}${i}`,
-          `CNI_NETNS=/run/netns/${prefix}${i}`,
-          'CNI_IFNAME=eth0',
-          'CNI_ARGS=IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=bench',
-          `CNI_PATH=${pluginDirectory}`,
-          `PODROUTE_SOCKET=${join(this.#daemons.get(flavour.isDual)?.runDirectory ?? '', 'cni.sock')}`,
-          'PATH=/usr/sbin:/usr/bin:/sbin:/bin',
-        ].join('\t'),
-      );
-    }
-    const text = execFileSync(this.#driver, ['run', namespace, order], { input: plan.join('\n'), encoding: 'utf8' });
-    return text
-      .trimEnd()
-      .split('\n')
-      .map((line) => {
-        const [at, status, nanoseconds] = line.split(' ').map(Number);
-        if (status !== 0) throw new Error(`${side} ${command}: ${readFileSync(output(at ?? 0, command), 'utf8')}`);
-        return (nanoseconds ?? 0) / 1e6;
-      });
+      return {
+        plugin: side === 'ptp' ? join(pluginDirectory, 'ptp') : this.#plugin,
+        call: {
+          command,
+          containerId: `${prefix}${i}`,
+          netns: `/run/netns/${prefix}${i}`,
+          ifName: 'eth0',
+          args: 'IgnoreUnknown=1;K8S_POD_NAMESPACE=default;K8S_POD_NAME=bench',
+        },
+        stdin,
+        stdout: output(i, command),
+        environment: { CNI_PATH: pluginDirectory, PODROUTE_SOCKET: socket, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      };
+    });
+    const runs = await drive(this.#driver, namespace, order, calls);
+    const failed = runs.findIndex(({ exitCode }) => exitCode !== 0);
+    if (failed >= 0) throw new Error(`${side} ${command}: ${readFileSync(output(failed, command), 'utf8')}`);
+    return runs.map(({ tookMs }) => tookMs);
   }
 
   #ptpConfig(flavour: Flavour): object {
