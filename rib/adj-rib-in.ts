@@ -82,7 +82,7 @@ export class AdjRibIn implements PathReviewer {
     const { paths, prefixes } = this.#locRib;
     const set = paths.words[path * PATH_WORDS]!;
     const importer = this.#importer;
-    importer.run(set, importer.needsPrefix ? prefixes.prefixOf(row) : undefined);
+    importer.run(set, importer.needsPrefix ? prefixes.peekPrefix(row) : undefined);
     this.#put(row, paths.ids === undefined ? 0 : paths.ids[path]!, set, importer);
   }
 
@@ -149,7 +149,7 @@ export class AdjRibIn implements PathReviewer {
       if (isPlain) {
         locRib.put(row, source, id, set, 0, reason);
       } else {
-        if (needsPrefix) importer.run(set, prefixes.prefixOf(row));
+        if (needsPrefix) importer.run(set, prefixes.peekPrefix(row));
         this.#put(row, id, set, importer);
       }
     }
@@ -185,7 +185,7 @@ export class AdjRibIn implements PathReviewer {
       if (isPlain) {
         locRib.put(row, source, id, set, 0, reason);
       } else {
-        if (needsPrefix) importer.run(set, prefixes.prefixOf(row));
+        if (needsPrefix) importer.run(set, prefixes.peekPrefix(row));
         this.#put(row, id, set, importer);
       }
     }

@@ -208,7 +208,7 @@ export class AdjRibOut implements RowConsumer {
     this.#locRib = locRib;
     this.#dirty = new RowQueue();
     this.#isDirty = new BitSet();
-    this.#prefixOf = (row) => locRib.prefixes.prefixOf(row);
+    this.#prefixOf = (row) => locRib.prefixes.peekPrefix(row);
     this.#onDirty = onDirty;
     this.#told = new Int32Array(64);
     this.#source = new Uint16Array(64);

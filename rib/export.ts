@@ -7,6 +7,7 @@ import { acceptsAll, policyPeer, rejectsAll } from './import.ts';
 import type { NextHops } from './next-hop.ts';
 import { evaluate, type Policy, policyNeedsPrefix, type Verdict } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute, RouteSource } from './policy/policy.ts';
+import { PrefixClasses } from './prefix-classes.ts';
 import type { SetValues } from './set-values.ts';
 import { LOCAL_SOURCE, SourceKind, type Sources } from './sources.ts';
 import type { RibPeerSettings } from './types.ts';
@@ -44,11 +45,12 @@ export class Exporter {
   readonly #peer: PolicyPeer;
   readonly #policy: Policy | undefined;
   readonly #rejects: boolean;
-  readonly #needsPrefix: boolean;
   readonly #rewrite = emptyRewrite();
   readonly #out: Uint8Array;
   readonly #outView: DataView;
-  #cache: Int32Array;
+  /** Per class of prefixes (one, if the policy does not look at them) what sets became: two words each. */
+  readonly #caches: Int32Array[];
+  readonly #classes: PrefixClasses | undefined;
   #decodedSet: number;
   #decoded: PathAttributes;
   #lacksNextHop: boolean;
@@ -67,10 +69,11 @@ export class Exporter {
     const policy = settings.exportPolicy;
     this.#rejects = rejectsAll(policy);
     this.#policy = this.#rejects || acceptsAll(policy) ? undefined : policy;
-    this.#needsPrefix = this.#policy !== undefined && policyNeedsPrefix(this.#policy);
     this.#out = new Uint8Array(70_000);
     this.#outView = new DataView(this.#out.buffer);
-    this.#cache = new Int32Array(64 * CACHE_WORDS);
+    this.#caches = [];
+    const looksAtPrefix = this.#policy !== undefined && policyNeedsPrefix(this.#policy);
+    this.#classes = this.#policy !== undefined && looksAtPrefix ? new PrefixClasses(this.#policy) : undefined;
     this.#decodedSet = 0;
     this.#decoded = {};
     this.#lacksNextHop = false;
@@ -87,46 +90,61 @@ export class Exporter {
   /** Forgets what sets became. */
   forget(): void {
     const { sets } = this.#tables;
-    for (let at = 0; at < this.#cache.length; at += CACHE_WORDS) {
-      const exported = this.#cache[at]!;
-      if (exported > 0) sets.release(exported);
+    for (const cache of this.#caches) {
+      for (let at = 0; at < cache.length; at += CACHE_WORDS) if (cache[at]! > 0) sets.release(cache[at]!);
     }
-    this.#cache = new Int32Array(64 * CACHE_WORDS);
+    this.#caches.length = 0;
   }
 
   /** A set is gone: so is what it became. */
   setFreed(id: number): void {
     if (id === this.#decodedSet) this.#decodedSet = 0;
     const at = id * CACHE_WORDS;
-    if (at >= this.#cache.length) return;
-    const exported = this.#cache[at]!;
-    this.#cache[at] = 0;
-    if (exported > 0) this.#tables.sets.release(exported);
+    for (let i = 0; i < this.#caches.length; i++) {
+      const cache = this.#caches[i]!;
+      if (at >= cache.length) continue;
+      const exported = cache[at]!;
+      cache[at] = 0;
+      if (exported > 0) this.#tables.sets.release(exported);
+    }
   }
 
   /**
    * What a path is told as: the exported set, or 0 if it is not told. The set stays valid while the one that went in does and no other
    * source asks for it: count it before the next call.
-   * @param prefixOf asked for the prefix of the row only if policy wants it
+   * @param prefixOf asked for the prefix of the row only if policy wants it; what it gives is not kept
    */
   exported(set: number, source: number, row: number, prefixOf: (row: number) => Prefix): number {
     const classOfSource = this.#classOf(source, row);
     if (classOfSource < 0) return 0;
-    if (this.#needsPrefix) return this.#compute(set, source, row, prefixOf(row));
-    const at = set * CACHE_WORDS;
-    if (at >= this.#cache.length) {
-      const grown = new Int32Array(nextCapacity(this.#cache.length / CACHE_WORDS, set + 1) * CACHE_WORDS);
-      grown.set(this.#cache);
-      this.#cache = grown;
+    let classOfPrefix = 0;
+    let prefix: Prefix | undefined;
+    if (this.#classes !== undefined) {
+      prefix = prefixOf(row);
+      classOfPrefix = this.#classes.classOf(prefix);
+      if (classOfPrefix < 0) return this.#compute(set, source, row, prefix);
     }
-    const known = this.#cache[at]!;
-    if (known !== 0 && this.#cache[at + 1] === classOfSource) return known === NOTHING ? 0 : known;
-    const exported = this.#compute(set, source, row, undefined);
+    const at = set * CACHE_WORDS;
+    let cache = this.#caches[classOfPrefix];
+    if (cache === undefined || at >= cache.length) cache = this.#growCache(classOfPrefix, set);
+    const known = cache[at]!;
+    if (known !== 0 && cache[at + 1] === classOfSource) return known === NOTHING ? 0 : known;
+    const exported = this.#compute(set, source, row, prefix);
     if (exported !== 0) this.#tables.sets.retain(exported);
     if (known > 0) this.#tables.sets.release(known);
-    this.#cache[at] = exported === 0 ? NOTHING : exported;
-    this.#cache[at + 1] = classOfSource;
+    cache[at] = exported === 0 ? NOTHING : exported;
+    cache[at + 1] = classOfSource;
     return exported;
+  }
+
+  /** Classes are numbered as they appear, so that there are no holes. */
+  #growCache(classOfPrefix: number, set: number): Int32Array {
+    const present = this.#caches[classOfPrefix];
+    const length = present === undefined ? 64 : present.length / CACHE_WORDS;
+    const grown = new Int32Array(nextCapacity(length, set + 1) * CACHE_WORDS);
+    if (present !== undefined) grown.set(present);
+    this.#caches[classOfPrefix] = grown;
+    return grown;
   }
 
   /** Name of the policy term that lets a path through, for people. */

@@ -4,6 +4,7 @@ import { type AttributeSets, FACT_WORDS, Fact } from './attribute-sets.ts';
 import { InvalidCode } from './path-table.ts';
 import { evaluate, type Policy, policyNeedsPrefix } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute } from './policy/policy.ts';
+import { PrefixClasses } from './prefix-classes.ts';
 import type { SetValues } from './set-values.ts';
 import type { RibPeerSettings } from './types.ts';
 
@@ -14,7 +15,7 @@ export interface ImportTables {
   readonly localAs: number;
 }
 
-/** Answer of a policy about a set, as cached: refused, or the set that came out (the set itself when nothing changed). */
+/** Answer of a policy about a set, as remembered: refused, or the set that came out (the set itself when nothing changed). */
 const REFUSED = -1;
 
 /** Whether a policy lets everything pass as it is. */
@@ -35,8 +36,7 @@ export function policyPeer(settings: RibPeerSettings): PolicyPeer {
 
 /**
  * From a received attribute set to what the Loc-RIB makes of it, for one peer and family: loop checks (RFC 4271 §9.1.2, RFC 4456 §8),
- * then import policy. The answer is cached per set, unless the policy looks at prefixes; then the attributes are at least decoded
- * only once in a row.
+ * then import policy. The answer is remembered per set, and per class of prefixes if the policy looks at those.
  */
 export class Importer {
   /** Result: the set after policy, 0 when it is the set that went in. */
@@ -52,7 +52,9 @@ export class Importer {
   readonly #device: string;
   readonly #policy: Policy | undefined;
   readonly #rejects: boolean;
-  readonly #cache: Map<number, number>;
+  /** Per class of prefixes (one, if the policy does not look at them) what became of a set. */
+  readonly #caches: Map<number, number>[];
+  readonly #classes: PrefixClasses | undefined;
   #decodedSet: number;
   #decoded: PathAttributes;
   #isListening: boolean;
@@ -69,7 +71,8 @@ export class Importer {
     this.#rejects = rejectsAll(policy);
     this.#policy = this.#rejects || acceptsAll(policy) ? undefined : policy;
     this.needsPrefix = this.#policy !== undefined && policyNeedsPrefix(this.#policy);
-    this.#cache = new Map();
+    this.#caches = [];
+    this.#classes = this.#policy !== undefined && this.needsPrefix ? new PrefixClasses(this.#policy) : undefined;
     this.#decodedSet = 0;
     this.#decoded = {};
     this.#isListening = false;
@@ -79,23 +82,26 @@ export class Importer {
   close(): void {
     this.#tables.sets.unlisten(this);
     const { sets } = this.#tables;
-    for (const [set, after] of this.#cache) if (after > 0 && after !== set) sets.release(after);
-    this.#cache.clear();
+    for (const cache of this.#caches) {
+      for (const [set, after] of cache) if (after > 0 && after !== set) sets.release(after);
+      cache.clear();
+    }
   }
 
   /** A set is gone: so is what was known about it. */
   setFreed(id: number): void {
     if (id === this.#decodedSet) this.#decodedSet = 0;
-    if (this.#cache.size === 0) return;
-    const after = this.#cache.get(id);
-    if (after === undefined) return;
-    this.#cache.delete(id);
-    if (after > 0 && after !== id) this.#tables.sets.release(after);
+    for (const cache of this.#caches) {
+      const after = cache.get(id);
+      if (after === undefined) continue;
+      cache.delete(id);
+      if (after > 0 && after !== id) this.#tables.sets.release(after);
+    }
   }
 
   /**
-   * Sets {@link after} and {@link reason} for a set; `prefix` is wanted only if {@link needsPrefix}. A set in `after` is not counted for
-   * the caller: whoever stores it counts it, before the next call.
+   * Sets {@link after} and {@link reason} for a set; `prefix` is wanted only if {@link needsPrefix}, and not kept. A set in `after` is not
+   * counted for the caller: whoever stores it counts it, before the next call.
    */
   run(set: number, prefix: Prefix | undefined): void {
     this.after = 0;
@@ -107,14 +113,20 @@ export class Importer {
     }
     const policy = this.#policy;
     if (policy === undefined) return;
+    const classOfPrefix = this.#classes === undefined || prefix === undefined ? 0 : this.#classes.classOf(prefix);
     let answer: number | undefined;
-    if (this.needsPrefix) {
+    if (classOfPrefix < 0) {
       answer = this.#ask(policy, set, prefix);
     } else {
-      answer = this.#cache.get(set);
+      let cache = this.#caches[classOfPrefix];
+      if (cache === undefined) {
+        cache = new Map();
+        this.#caches[classOfPrefix] = cache; // classes are numbered as they appear: no holes
+      }
+      answer = cache.get(set);
       if (answer === undefined) {
         answer = this.#ask(policy, set, prefix);
-        this.#cache.set(set, answer);
+        cache.set(set, answer);
         if (answer > 0 && answer !== set) this.#tables.sets.retain(answer);
       }
     }

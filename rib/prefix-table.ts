@@ -1,4 +1,4 @@
-import { Families, type FamilyName, type Prefix } from 'bgp-ts';
+import { Families, type FamilyName, type IpAddress, type Prefix } from 'bgp-ts';
 import { nextCapacity } from './columns.ts';
 
 /** Bits of the meta word of a row, above the prefix length (bits 0 to 7). */
@@ -55,6 +55,7 @@ export class PrefixTable {
   #free: number;
   readonly #scratch: Int32Array;
   #touched: number;
+  readonly #peeked: { readonly address: IpAddress; length: number };
 
   constructor(family: FamilyName) {
     this.family = family;
@@ -71,6 +72,8 @@ export class PrefixTable {
     this.#free = 0;
     this.#scratch = new Int32Array(4);
     this.#touched = 0;
+    const octets = new Uint8Array(this.keyWords * 4);
+    this.#peeked = { address: { version: this.keyWords === 1 ? 4 : 6, octets }, length: 0 };
   }
 
   /** Rows there is room for: what a column beside the table must hold. */
@@ -220,6 +223,14 @@ export class PrefixTable {
     const octets = new Uint8Array(this.keyWords * 4);
     this.copyAddress(row, octets);
     return { address: { version: this.keyWords === 1 ? 4 : 6, octets }, length: this.lengthOf(row) };
+  }
+
+  /** As {@link prefixOf}, but always the same object with other content: for who looks and does not keep. */
+  peekPrefix(row: number): Prefix {
+    const peeked = this.#peeked;
+    this.copyAddress(row, peeked.address.octets);
+    peeked.length = this.lengthOf(row);
+    return peeked;
   }
 
   /** Gives back a row. */

@@ -11,20 +11,40 @@ export const canonicalContext: SessionContext = {
   kind: 'ibgp',
 };
 
+const RECENT = 1024;
+
+interface Decoded {
+  readonly id: number;
+  readonly generation: number;
+  readonly attributes: PathAttributes;
+}
+
 /** Attribute sets as values and back: for policy, local origin and people, never once per route. */
 export class SetValues {
   readonly #sets: AttributeSets;
   readonly #nextHops: NextHops;
   readonly #scanner: AttributeScanner;
+  /** Sets decoded lately, by the low bits of their id: what came in is soon asked for again on its way out. */
+  readonly #recent: (Decoded | undefined)[];
 
   constructor(sets: AttributeSets, nextHops: NextHops, scanner: AttributeScanner) {
     this.#sets = sets;
     this.#nextHops = nextHops;
     this.#scanner = scanner;
+    this.#recent = new Array<Decoded | undefined>(RECENT).fill(undefined);
   }
 
   /** The attributes of a set, with its next hop in place for either family. */
   decode(id: number): PathAttributes {
+    const generation = this.#sets.generationOf(id);
+    const recent = this.#recent[id & (RECENT - 1)];
+    if (recent !== undefined && recent.id === id && recent.generation === generation) return recent.attributes;
+    const attributes = this.#decode(id);
+    this.#recent[id & (RECENT - 1)] = { id, generation, attributes };
+    return attributes;
+  }
+
+  #decode(id: number): PathAttributes {
     const sets = this.#sets;
     const offset = sets.offsetOf(id);
     const { attributes } = decodeAttributes(sets.bytes, offset, offset + sets.lengthOf(id), canonicalContext);

@@ -1,9 +1,9 @@
 /**
  * Micro-benchmark of the tables: a full table in, decided, packed out to one peer, and withdrawn again. Prints time per route and as a ratio
- * to a calibration loop of this run, and octets per route. `node --expose-gc test/bench/rib.ts [prefixes] [sets] [v4|v6] [senders]`
+ * to a calibration loop of this run, and octets per route. `node --expose-gc test/bench/rib.ts [prefixes] [sets] [v4|v6] [senders] [open|filtered]`
  */
-import { ip, type SessionContext } from 'bgp-ts';
-import { acceptAll } from '../../rib/policy/evaluate.ts';
+import { ip, prefix, type SessionContext } from 'bgp-ts';
+import { acceptAll, type Policy, preparePolicy } from '../../rib/policy/evaluate.ts';
 import { type PeerHandle, Rib } from '../../rib/rib.ts';
 import type { Negotiated } from '../../speaker/negotiate.ts';
 import type { SessionPort } from '../../speaker/peer-handlers.ts';
@@ -21,8 +21,41 @@ interface Peer {
   updates: number;
 }
 
+/** One prefix match and one community match, as a session with filters has them at least. */
+export const filter = preparePolicy({
+  name: 'filter',
+  terms: [
+    {
+      name: 'martians',
+      matches: [
+        {
+          type: 'prefix',
+          set: {
+            name: 'martians',
+            entries: ['10.0.0.0/8', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'].map((text) => ({
+              prefix: prefix(text),
+              minLength: prefix(text).length,
+              maxLength: prefix(text).address.octets.length * 8,
+            })),
+          },
+        },
+      ],
+      actions: [],
+      verdict: 'reject',
+    },
+    {
+      name: 'backup',
+      matches: [{ type: 'community', require: 'any', patterns: [{ type: 'standard', parts: [65000, 666] }] }],
+      actions: [{ type: 'set-local-pref', value: 50 }],
+      verdict: 'accept',
+    },
+  ],
+  default: 'accept',
+  defaultName: 'rest',
+});
+
 /** Milliseconds for a fixed amount of typed-array work: what this machine is like just now. */
-function calibrate(): number {
+export function calibrate(): number {
   const random = randomSource(7);
   const table = new Int32Array(1 << 21);
   const start = process.cpuUsage();
@@ -34,7 +67,7 @@ function calibrate(): number {
   return (user + system) / 1000;
 }
 
-function addPeer(rib: Rib, out: UpdateOut, n: number): Peer {
+function addPeer(rib: Rib, out: UpdateOut, n: number, policy: Policy): Peer {
   const address = ip(`10.0.1.${n}`);
   const handle = rib.addPeer({
     name: `peer${n}`,
@@ -42,8 +75,8 @@ function addPeer(rib: Rib, out: UpdateOut, n: number): Peer {
     kind: 'ebgp',
     remoteAs: 100_000 + n,
     localAs: LOCAL_AS,
-    importPolicy: acceptAll,
-    exportPolicy: acceptAll,
+    importPolicy: policy,
+    exportPolicy: policy,
     nextHopSelf: { ipv6: ip('fd00::1') },
   });
   const context: SessionContext = {
@@ -96,16 +129,18 @@ function memory(): number {
 }
 
 /** A RIB with its peers, through which the table goes again and again: as in a daemon, code is warm from the second time on. */
-class Bench {
+export class Bench {
   readonly #rib: Rib;
   readonly #out: UpdateOut;
   readonly #tables: readonly TableMessages[];
   readonly #receiver: Peer;
+  readonly #policy: Policy;
   readonly #before: number;
   #longest = 0;
 
-  constructor(tables: readonly TableMessages[]) {
+  constructor(tables: readonly TableMessages[], policy: Policy) {
     this.#tables = tables;
+    this.#policy = policy;
     this.#before = memory();
     this.#rib = new Rib(
       {
@@ -118,7 +153,7 @@ class Bench {
       { workArrived() {} },
     );
     this.#out = new UpdateOut(this.#rib);
-    this.#receiver = addPeer(this.#rib, this.#out, 200);
+    this.#receiver = addPeer(this.#rib, this.#out, 200, policy);
   }
 
   /** In, decided and out one after the other, or in turns as the event loop has it; then withdrawn. Milliseconds of CPU, and more. */
@@ -132,7 +167,7 @@ class Bench {
       const { user, system } = process.cpuUsage(start);
       result[name] = (user + system) / 1000;
     };
-    const senders = this.#tables.map((_, i) => addPeer(rib, out, i + 1));
+    const senders = this.#tables.map((_, i) => addPeer(rib, out, i + 1, this.#policy));
     const receiver = this.#receiver;
     receiver.octets = 0;
     receiver.updates = 0;
@@ -194,35 +229,39 @@ class Bench {
   }
 }
 
-const [prefixes = '1000000', sets = '100000', family = 'v4', senders = '1'] = process.argv.slice(2);
-const tables = Array.from({ length: Number(senders) }, (_, i) =>
-  tableMessages({
-    prefixes: Number(prefixes),
-    sets: Number(sets),
-    peerAs: 100_001 + i,
-    nextHop: 0x0a000101 + i,
-    ipv6: family === 'v6',
-    seed: 12_345,
-  }),
-);
-const routes = Number(prefixes) * tables.length;
-const calibration = Math.min(calibrate(), calibrate(), calibrate());
-console.log(`${tables[0]?.sets} sets, ${tables[0]?.bytes.length} octets; calibration ${calibration.toFixed(0)} ms`);
-const bench = new Bench(tables);
-for (let n = 0; n < 3; n++) {
-  for (const inTurns of [false, true]) {
-    const result = bench.run(inTurns);
-    const parts = ['in', 'decide', 'out', 'all', 'withdraw'].filter((name) => result[name] !== undefined);
-    console.log(
-      inTurns ? 'in turns: ' : 'in phases:',
-      parts
-        .map((name) => {
-          const ms = result[name] ?? 0;
-          return `${name} ${ms.toFixed(0)} ms (${((ms * 1e6) / routes).toFixed(0)} ns, ${(ms / calibration).toFixed(2)}x)`;
-        })
-        .join(', '),
-      `| longest ${result['longest']?.toFixed(1)} ms, ${((result['memory'] ?? 0) / routes).toFixed(0)} octets/route,`,
-      `out ${result['updates out']} updates ${result['octets out']} octets, left ${result['sets left']} sets ${result['rows left']} rows`,
-    );
+function main(): void {
+  const [prefixes = '1000000', sets = '100000', family = 'v4', senders = '1', filters = 'open'] = process.argv.slice(2);
+  const tables = Array.from({ length: Number(senders) }, (_, i) =>
+    tableMessages({
+      prefixes: Number(prefixes),
+      sets: Number(sets),
+      peerAs: 100_001 + i,
+      nextHop: 0x0a000101 + i,
+      ipv6: family === 'v6',
+      seed: 12_345,
+    }),
+  );
+  const routes = Number(prefixes) * tables.length;
+  const calibration = Math.min(calibrate(), calibrate(), calibrate());
+  console.log(`${tables[0]?.sets} sets, ${tables[0]?.bytes.length} octets; calibration ${calibration.toFixed(0)} ms`);
+  const bench = new Bench(tables, filters === 'filtered' ? filter : acceptAll);
+  for (let n = 0; n < 3; n++) {
+    for (const inTurns of [false, true]) {
+      const result = bench.run(inTurns);
+      const parts = ['in', 'decide', 'out', 'all', 'withdraw'].filter((name) => result[name] !== undefined);
+      console.log(
+        inTurns ? 'in turns: ' : 'in phases:',
+        parts
+          .map((name) => {
+            const ms = result[name] ?? 0;
+            return `${name} ${ms.toFixed(0)} ms (${((ms * 1e6) / routes).toFixed(0)} ns, ${(ms / calibration).toFixed(2)}x)`;
+          })
+          .join(', '),
+        `| longest ${result['longest']?.toFixed(1)} ms, ${((result['memory'] ?? 0) / routes).toFixed(0)} octets/route,`,
+        `out ${result['updates out']} updates ${result['octets out']} octets, left ${result['sets left']} sets ${result['rows left']} rows`,
+      );
+    }
   }
 }
+
+if (import.meta.main) main();
