@@ -10,6 +10,7 @@ import { drawCharts } from './charts.ts';
 import { formatTable, type RunResult, readResults, writeResults } from './results.ts';
 import { runOnce } from './run.ts';
 import { defaultSpeakers, type Speaker, speakers } from './speakers.ts';
+import { checkTargets } from './targets.ts';
 import { chartWorkloads, quickWorkloads, scaled, standardWorkloads, type Workload, workloads } from './workloads.ts';
 
 interface Options {
@@ -21,6 +22,7 @@ interface Options {
   readonly out: string;
   readonly append?: true;
   readonly keep?: true;
+  readonly check?: true;
   readonly install: boolean;
   readonly charts: boolean;
 }
@@ -40,6 +42,7 @@ const program = new Command('bench:peers')
   .option('--for-charts', 'the further workloads that the charts are drawn from')
   .option('--out <file>', 'where results are stored', defaultResults)
   .option('--append', 'keep the results that the file holds')
+  .option('--check', "fail when one of podroute's targets is missed")
   .option('--keep', 'keep the files of failed runs')
   .option('--no-install', 'do not install missing peers')
   .option('--no-charts', 'do not draw the charts');
@@ -123,11 +126,12 @@ async function main(): Promise<void> {
     }
     process.stdout.write(`\n${formatTable(results, workload.name, present[0]?.name ?? '')}\n`);
   }
+  const verdicts = checkTargets(results);
+  process.stdout.write(verdicts.length === 0 ? '' : `\nTargets:\n${verdicts.map((v) => v.text).join('\n')}\n`);
   if (options.charts) {
-    const directory = dirname(options.out);
-    for (const path of drawCharts(results, directory)) process.stdout.write(`chart: ${path}\n`);
+    for (const path of drawCharts(results, dirname(options.out))) process.stdout.write(`chart: ${path}\n`);
   }
-  if (failures > 0) process.exitCode = 1;
+  if (failures > 0 || (options.check && verdicts.some((v) => !v.isMet))) process.exitCode = 1;
 }
 
 await main();
