@@ -240,8 +240,9 @@ export class Rib {
     do {
       hasMore = false;
       for (const rib of this.#locRibs.values()) {
-        if (rib.decideSome(sliceRows)) hasMore = true;
+        // In this order: what a sweep finds is decided in the same turn, or known to be left over.
         if (rib.sweepSome(sliceRows)) hasMore = true;
+        if (rib.decideSome(sliceRows)) hasMore = true;
       }
       if (this.#dismantleSome(sliceRows * 8)) hasMore = true;
     } while (hasMore && nowMs() < deadline);

@@ -91,10 +91,13 @@ export class RibLab {
     return decided || packed;
   }
 
-  /** Works until nothing is left to do. */
+  /** Works as the daemon does: as long as a slice says that there is more, or asked to be called again. */
   settle(): void {
-    for (let n = 0; this.slice() || n < 4; n++) if (n > 100_000) throw new Error('never settles');
-    for (let n = 0; n < 4; n++) while (this.slice());
+    for (let n = 0; ; n++) {
+      const asked = this.workArrived;
+      if (!this.slice() && this.workArrived === asked) return;
+      if (n > 100_000) throw new Error('never settles');
+    }
   }
 }
 
