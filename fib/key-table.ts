@@ -1,5 +1,9 @@
 const NO_SLOTS = new Int32Array(0);
 
+/** Addresses are kept in pieces of 4096 rows, so that they never have to be copied. */
+const PIECE_BITS = 12;
+const PIECE_MASK = (1 << PIECE_BITS) - 1;
+
 /** Rows that move to new slots with each row that is added: more than one, or the next growing would have to wait. */
 const MOVED_AT_ONCE = 8;
 
@@ -13,8 +17,8 @@ const MOVED_AT_ONCE = 8;
  */
 export class KeyTable {
   readonly #words: 1 | 4;
-  /** Address words of row r from `r * words`, most significant first. */
-  #addresses: Int32Array;
+  /** Address words of row r in piece `r >> PIECE_BITS` from `(r & PIECE_MASK) * words`, most significant first. */
+  readonly #addresses: Int32Array[] = [];
   /** Prefix length | (metric index + 1) << 8; 0 for a free row, whose first address word is then the next free row (-1: none). */
   #metas: Int32Array;
   /** Row + 1, 0 for empty. */
@@ -32,9 +36,7 @@ export class KeyTable {
   /** @param words 32-bit words of an address: 1 for IPv4, 4 for IPv6 */
   constructor(words: 1 | 4, capacity = 64) {
     this.#words = words;
-    this.#addresses = new Int32Array(capacity * words);
-    // Not the same length, so that the columns do not grow at the same time.
-    this.#metas = new Int32Array(capacity + (capacity >> 2));
+    this.#metas = new Int32Array(capacity);
     this.#slots = new Int32Array(nextPowerOfTwo(capacity * 2));
   }
 
@@ -68,8 +70,9 @@ export class KeyTable {
   /** Copies the address words of `row` into `out` from `at`. */
   copyAddress(row: number, out: Int32Array, at: number): void {
     const words = this.#words;
-    const base = row * words;
-    for (let i = 0; i < words; i++) out[at + i] = this.#addresses[base + i] ?? 0;
+    const piece = this.#addresses[row >> PIECE_BITS] ?? NO_SLOTS;
+    const base = (row & PIECE_MASK) * words;
+    for (let i = 0; i < words; i++) out[at + i] = piece[base + i] ?? 0;
   }
 
   /** The row of a key, or -1. The address is `words` values of `address` from `at`. */
@@ -96,7 +99,9 @@ export class KeyTable {
     }
     const row = this.#newRow();
     const words = this.#words;
-    for (let i = 0; i < words; i++) this.#addresses[row * words + i] = address[at + i] ?? 0;
+    const piece = this.#addresses[row >> PIECE_BITS] ?? NO_SLOTS;
+    const base = (row & PIECE_MASK) * words;
+    for (let i = 0; i < words; i++) piece[base + i] = address[at + i] ?? 0;
     this.#metas[row] = meta;
     this.#slots[slot] = row + 1;
     this.#size++;
@@ -107,14 +112,16 @@ export class KeyTable {
   remove(row: number): void {
     if (!this.has(row)) return;
     const meta = this.#metas[row] ?? 0;
-    const slot = this.#slotOf(this.#slots, this.#addresses, row * this.#words, meta);
+    const piece = this.#addresses[row >> PIECE_BITS] ?? NO_SLOTS;
+    const base = (row & PIECE_MASK) * this.#words;
+    const slot = this.#slotOf(this.#slots, piece, base, meta);
     if (this.#slots[slot] !== 0) this.#close(slot);
     if (this.#oldSlots.length > 0) {
-      const old = this.#slotOf(this.#oldSlots, this.#addresses, row * this.#words, meta);
+      const old = this.#slotOf(this.#oldSlots, piece, base, meta);
       if (this.#oldSlots[old] !== 0) this.#oldSlots[old] = -1;
     }
     this.#metas[row] = 0;
-    this.#addresses[row * this.#words] = this.#free;
+    piece[base] = this.#free;
     this.#free = row;
     this.#size--;
   }
@@ -133,10 +140,12 @@ export class KeyTable {
   #newRow(): number {
     if (this.#free >= 0) {
       const row = this.#free;
-      this.#free = this.#addresses[row * this.#words] ?? -1;
+      this.#free = this.#addresses[row >> PIECE_BITS]?.[(row & PIECE_MASK) * this.#words] ?? -1;
       return row;
     }
-    if (this.#end * this.#words === this.#addresses.length) this.#addresses = doubled(this.#addresses);
+    if (this.#end >> PIECE_BITS === this.#addresses.length) {
+      this.#addresses.push(new Int32Array((PIECE_MASK + 1) * this.#words));
+    }
     if (this.#end === this.#metas.length) this.#metas = doubled(this.#metas);
     return this.#end++;
   }
@@ -155,8 +164,9 @@ export class KeyTable {
   #isKey(row: number, address: Int32Array, at: number, meta: number): boolean {
     if (this.#metas[row] !== meta) return false;
     const words = this.#words;
-    const base = row * words;
-    for (let i = 0; i < words; i++) if (this.#addresses[base + i] !== address[at + i]) return false;
+    const piece = this.#addresses[row >> PIECE_BITS] ?? NO_SLOTS;
+    const base = (row & PIECE_MASK) * words;
+    for (let i = 0; i < words; i++) if (piece[base + i] !== address[at + i]) return false;
     return true;
   }
 
@@ -181,7 +191,8 @@ export class KeyTable {
       const entry = slots[next] ?? 0;
       if (entry === 0) break;
       const row = entry - 1;
-      const home = this.#hash(this.#addresses, row * this.#words, this.#metas[row] ?? 0) & mask;
+      const piece = this.#addresses[row >> PIECE_BITS] ?? NO_SLOTS;
+      const home = this.#hash(piece, (row & PIECE_MASK) * this.#words, this.#metas[row] ?? 0) & mask;
       if (((next - home) & mask) < ((next - hole) & mask)) continue;
       slots[hole] = entry;
       hole = next;
@@ -203,7 +214,9 @@ export class KeyTable {
     for (; this.#moved < end; this.#moved++) {
       const row = this.#moved;
       const meta = this.#metas[row] ?? 0;
-      if (meta !== 0) this.#slots[this.#slotOf(this.#slots, this.#addresses, row * this.#words, meta)] = row + 1;
+      if (meta === 0) continue;
+      const piece = this.#addresses[row >> PIECE_BITS] ?? NO_SLOTS;
+      this.#slots[this.#slotOf(this.#slots, piece, (row & PIECE_MASK) * this.#words, meta)] = row + 1;
     }
     if (this.#moved >= this.#end) this.#oldSlots = NO_SLOTS;
   }
