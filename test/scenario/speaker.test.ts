@@ -129,6 +129,23 @@ describe('speakers of an AS each', () => {
     expect(sink.forwarding.get(networkOf(origin))).toHaveLength(2);
   });
 
+  test('a policy that rejects everything in one direction leaves the other alone', () => {
+    const lab = new SpeakerLab();
+    const [a, b] = lab.speakersOfOwnAs(2) as [TestSpeaker, TestSpeaker];
+    lab.connect(a, b, { rib: { importPolicy: rejectAll } });
+    lab.run(15);
+    expect([...a.best().keys()]).toEqual([networkOf(a), networkOf(a, 6)]);
+    expect(b.best().size).toBe(4);
+    a.speaker.updatePeer(endSettings(a, b));
+    lab.run(1);
+    expect(a.best().size).toBe(4);
+    a.speaker.updatePeer(endSettings(a, b, { rib: { exportPolicy: rejectAll } }));
+    lab.run(1);
+    expect([...b.best().keys()]).toEqual([networkOf(b), networkOf(b, 6)]);
+    expect(a.stateWith(b)).toBe('Established');
+    expect(a.speaker.find(b.name)?.resets).toBe(0);
+  });
+
   test('a prefix limit ends the session, and after its time the peer may try again', () => {
     const lab = new SpeakerLab();
     const [a, b] = lab.speakersOfOwnAs(2) as [TestSpeaker, TestSpeaker];
