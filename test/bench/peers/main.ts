@@ -102,6 +102,10 @@ async function main(): Promise<void> {
   });
   mkdirSync(dirname(options.out), { recursive: true });
   const results = options.append ? readResults(options.out) : [];
+  const stop = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+  }
   let failures = 0;
   for (const workload of chosen) {
     process.stdout.write(`\n${workload.name}: ${workload.about}\n`);
@@ -113,12 +117,13 @@ async function main(): Promise<void> {
           continue;
         }
         try {
-          const result = await runOnce(speaker, workload, options.keep);
+          const result = await runOnce(speaker, workload, stop.signal, options.keep);
           report(result);
           if (!result.ok) failures++;
           results.push(result);
           writeResults(options.out, results);
         } catch (error) {
+          if (stop.signal.aborted) throw error;
           failures++;
           process.stdout.write(`${workload.name} ${speaker.name}: FAILED: ${String(error)}\n`);
         }

@@ -15,35 +15,52 @@ import { sessionsOf, type Workload } from './workloads.ts';
 const CONNECTING = 6;
 const DUT_ADDRESS = 0x0a000001;
 
-/** One run: two fresh namespaces joined by a veth pair, the speaker in one and the load process in the other. */
-export async function runOnce(speaker: Speaker, workload: Workload, keepFiles = false): Promise<RunResult> {
+/**
+ * One run: two fresh namespaces joined by a veth pair, the speaker in one and the load process in the other. Both are gone when it ends,
+ * also when `signal` ends it.
+ */
+export async function runOnce(
+  speaker: Speaker,
+  workload: Workload,
+  signal: AbortSignal,
+  keepFiles = false,
+): Promise<RunResult> {
   const lab = new Lab('bench');
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = (): void => reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const dut = lab.host('dut');
-    const load = lab.host('load');
-    connectHosts(lab, dut, load, workload);
-    speaker.start(dut, workload);
-    await waitFor(`${speaker.name} to listen`, () => isListening(dut), 30_000);
-    // Daemons that have just begun to listen are still reading their configuration or starting their other processes.
-    await new Promise((resolve) => setTimeout(resolve, 1000));
-    const dutPids = pidsIn(dut);
-    for (const pid of dutPids) favour(pid);
-    const result = await runLoad(load, { workload, dutPids });
-    if (!result.ok && keepFiles) process.stderr.write(`files of this run: ${lab.directory}\n`);
-    return {
-      workload: workload.name,
-      device: speaker.name,
-      version: speaker.version() ?? '',
-      time: new Date().toISOString(),
-      sessions: sessionsOf(workload),
-      prefixes: workload.prefixes,
-      sets: workload.sets,
-      machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}`,
-      ...result,
-    };
+    signal.throwIfAborted();
+    return await Promise.race([measure(lab, speaker, workload, keepFiles), aborted]);
   } finally {
+    signal.removeEventListener('abort', onAbort);
     await lab.close({ keepFiles });
   }
+}
+
+async function measure(lab: Lab, speaker: Speaker, workload: Workload, keepFiles: boolean): Promise<RunResult> {
+  const dut = lab.host('dut');
+  const load = lab.host('load');
+  connectHosts(lab, dut, load, workload);
+  speaker.start(dut, workload);
+  await waitFor(`${speaker.name} to listen`, () => isListening(dut), 30_000);
+  // Daemons that have just begun to listen are still reading their configuration or starting their other processes.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  const dutPids = pidsIn(dut);
+  for (const pid of dutPids) favour(pid);
+  const result = await runLoad(load, { workload, dutPids });
+  if (!result.ok && keepFiles) process.stderr.write(`files of this run: ${lab.directory}\n`);
+  return {
+    workload: workload.name,
+    device: speaker.name,
+    version: speaker.version() ?? '',
+    time: new Date().toISOString(),
+    sessions: sessionsOf(workload),
+    prefixes: workload.prefixes,
+    sets: workload.sets,
+    machine: `${cpus().length} x ${cpus()[0]?.model ?? 'unknown'}, Linux ${release()}`,
+    ...result,
+  };
 }
 
 function connectHosts(lab: Lab, dut: LabHost, load: LabHost, workload: Workload): void {
