@@ -104,7 +104,7 @@ async function main(): Promise<void> {
   const results = options.append ? readResults(options.out) : [];
   const stop = new AbortController();
   for (const name of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(name, () => stop.abort(new Error(`ended by ${name}`)));
+    process.once(name, () => stop.abort(`ended by ${name}`));
   }
   let failures = 0;
   for (const workload of chosen) {
@@ -123,7 +123,10 @@ async function main(): Promise<void> {
           results.push(result);
           writeResults(options.out, results);
         } catch (error) {
-          if (stop.signal.aborted) throw error;
+          if (stop.signal.aborted) {
+            process.stdout.write(`${stop.signal.reason}\n`);
+            process.exit(130);
+          }
           failures++;
           process.stdout.write(`${workload.name} ${speaker.name}: FAILED: ${String(error)}\n`);
         }
