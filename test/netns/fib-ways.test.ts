@@ -462,6 +462,59 @@ describe('what others do', () => {
   });
 });
 
+test('a full table of 500,000 routes of another program beside ours', { timeout: 240_000 }, async () => {
+  const others = await NetlinkKernel.open({ netnsPath: ns.path });
+  const bird = new Fib(others, {
+    protocol: 12,
+    table: 254,
+    metric: 32,
+    nextHopObjects: 'off',
+    log: silentLogger,
+    clock: systemClock,
+  });
+  try {
+    await bird.start();
+    const his = bird.nextHopSet([viaA(9)]);
+    const octets = new Uint8Array(4);
+    const each = (count: number, use: (octets: Uint8Array) => void): void => {
+      for (let i = 0; i < count; i++) {
+        octets.set([30 + (i >> 16), i >> 8, i, 0]);
+        use(octets);
+      }
+    };
+    const way = fib.openWay([viaB()]);
+    each(500_000, (o) => bird.set(4, o, 24, his));
+    // Beside his, under another metric, while his come; and his own metric for some.
+    each(20_000, (o) => fib.set(4, o, 24, way));
+    for (let i = 0; i < 1000; i++) {
+      octets.set([30, i >> 8, i, 0]);
+      fib.set(4, octets, 24, way, 'unicast', 32);
+    }
+    await bird.flush();
+    await fib.flush();
+    const held = bird.counters.installed;
+    const { installed, conflicts, wanted } = fib.counters;
+    expect(wanted).toBe(21_000);
+    expect(installed + conflicts).toBe(wanted);
+    expect(held + installed - 20_000).toBe(500_000); // a prefix and metric is his or ours
+    fib.changeWay(way, [viaA()]);
+    await fib.flush();
+    expect((await fib.check()).filter(({ state }) => state !== 'conflict')).toEqual([]);
+    expect(await fib.checkNextHops()).toEqual([]);
+    expect(bird.counters.installed).toBe(held);
+    each(20_000, (o) => fib.remove(4, o, 24));
+    await bird.close({ keepRoutes: false });
+    await waitFor('ours in the place of his', () => fib.counters.installed === 1000, 60_000);
+    await fib.flush();
+    expect(ns.lines('proto 12')).toEqual([]);
+    expect(ns.routes(4, 'proto 177')).toHaveLength(1000);
+    expect(new Set(ns.routes(4, 'proto 177').map((route) => route.dev))).toEqual(new Set(['ea']));
+    await inStep();
+  } finally {
+    await others.close();
+  }
+});
+
 test('ten changes before the writer comes round cost one message', async () => {
   const way = fib.openWay([viaA()]);
   set('10.1.0.0/16', way);
