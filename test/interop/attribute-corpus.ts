@@ -58,6 +58,11 @@ function prefixOf(family: FamilyName, block: number, n: number): Prefix {
   return prefix(`2001:db8:${block}:${(n << 4).toString(16)}::/${60 + (n % 69)}`);
 }
 
+/** Whether a prefix is one of a feeder's. */
+export function isOfBlock(prefix: string, block: number): boolean {
+  return prefix.startsWith(`${block}.`) || prefix.startsWith(`2001:db8:${block}:`);
+}
+
 /** The path each group has behind the feeder's AS: lengths, prepending, sets at every place, large numbers. */
 const paths = [
   '65101',

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { ip } from 'bgp-ts';
 import { Client } from '../../bgpctl/client.ts';
 import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
-import { type Podroute, startPodroute } from '../../deploy/lab/podroute.ts';
+import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
 import type { PeerDetail, Route } from '../../lib/api.ts';
 import { TestPeer } from '../support/test-peer.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -39,6 +39,9 @@ export interface ChainOptions {
   /** The same between the daemon and the feeder at its side. */
   readonly twoOctetEast?: boolean;
 }
+
+// Many processes are started from the same sources: what Node makes of them is kept, as deploy/bin does it.
+process.env['NODE_COMPILE_CACHE'] ??= join(projectRoot, 'build/compile-cache');
 
 const PASSWORD_FILE = 'md5.key';
 

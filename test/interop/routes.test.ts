@@ -2,7 +2,7 @@ import { Families, type FamilyName, formatPrefix, ip, type Prefix } from 'bgp-ts
 import { afterAll, describe, expect, test } from 'vitest';
 import type { TestPeer } from '../support/test-peer.ts';
 import { waitFor } from '../support/wait-for.ts';
-import { type Hop, makeRoutes, type RouteGroup, routesAfter } from './attribute-corpus.ts';
+import { type Hop, isOfBlock, makeRoutes, type RouteGroup, routesAfter } from './attribute-corpus.ts';
 import { addresses, Chain, type ChainOptions, routerIds } from './chain.ts';
 import { type DaemonName, daemonNames } from './daemon.ts';
 import { differences, type ShownField, type ShownRoute, type ShownRoutes, shown } from './shown-route.ts';
@@ -46,6 +46,8 @@ const variants: readonly Variant[] = [
   { name: 'eBGP, a feeder with two-octet AS numbers', asns: shortAsns, twoOctetWest: true },
 ];
 
+const WEST_BLOCK = 20;
+const EAST_BLOCK = 30;
 const both: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
 const summary = new Summary('1,000 IPv4 and 1,000 IPv6 routes each way');
 
@@ -142,8 +144,8 @@ function planOf({ asns }: Variant, families: readonly FamilyName[], withoutAggre
     'ipv6-unicast': families.includes('ipv6-unicast') ? routes['ipv6-unicast'] : [],
   });
   return {
-    west: only(makeRoutes({ kind, asn: asns.west, block: 20, nextHops: nextHops(1), withoutAggregator })),
-    east: only(makeRoutes({ kind, asn: asns.east, block: 30, nextHops: nextHops(3) })),
+    west: only(makeRoutes({ kind, asn: asns.west, block: WEST_BLOCK, nextHops: nextHops(1), withoutAggregator })),
+    east: only(makeRoutes({ kind, asn: asns.east, block: EAST_BLOCK, nextHops: nextHops(3) })),
     nodeHop: hop('node', routerIds.west, addresses.node),
     nodeHopWest: hop('node', routerIds.peer, addresses.nodeWest),
     peerHop: hop('peer', routerIds.east, addresses.peer),
@@ -173,9 +175,14 @@ function expected(
   return all;
 }
 
-/** What a feeder hears of the routes asked for; it may also hear its own. */
-function seenBy(feeder: TestPeer, wanted: ShownRoutes): ShownRoutes {
-  const heard = [...feeder.routes].filter(([prefix]) => wanted.has(prefix));
+/** @throws Error saying who has how many */
+function hasAll(who: string, wanted: number, found: number): void {
+  if (found !== wanted) throw new Error(`${who}: ${found}`);
+}
+
+/** What a feeder hears of the other one's routes; it may also hear its own. */
+function seenBy(feeder: TestPeer, block: number): ShownRoutes {
+  const heard = [...feeder.routes].filter(([prefix]) => isOfBlock(prefix, block));
   return new Map(heard.map(([prefix, attributes]) => [prefix, shown(attributes)]));
 }
 
@@ -198,18 +205,11 @@ async function agree(
   await waitFor(
     `${shownWest.size} routes with ${daemon.name}, ${shownEast.size} from it`,
     async () => {
-      const seen = {
-        atEast: [...atEast.keys()].filter((prefix) => east.routes.has(prefix)).length,
-        atWest: [...atWest.keys()].filter((prefix) => west.routes.has(prefix)).length,
-        withDaemon: daemon.session(mine.nodeAddress).prefixes,
-        fromDaemon: await mine.accepted(),
-      };
-      const isDone =
-        seen.withDaemon === shownWest.size &&
-        seen.fromDaemon === shownEast.size &&
-        seen.atEast === atEast.size &&
-        seen.atWest === atWest.size;
-      if (!isDone) throw new Error(JSON.stringify(seen));
+      // What costs a command is asked last.
+      hasAll('feeder behind the daemon', atEast.size, seenBy(east, WEST_BLOCK).size);
+      hasAll('feeder behind the node', atWest.size, seenBy(west, EAST_BLOCK).size);
+      hasAll('node', shownEast.size, await mine.accepted());
+      hasAll(daemon.name, shownWest.size, daemon.session(mine.nodeAddress).prefixes);
       return true;
     },
     30_000,
@@ -223,8 +223,8 @@ async function agree(
     shownByDaemon: differences(shownWest, daemon.routes(mine.nodeAddress), hidden, daemon.isKnownDeparture),
     shownByBgpctl: differences(shownEast, received.routes, new Set(), daemon.isKnownDeparture),
     looped: received.looped.filter((prefix) => !shownWest.has(prefix)),
-    passedOnByDaemon: differences(atEast, seenBy(east, atEast), new Set(), daemon.isKnownDeparture),
-    passedOnByNode: differences(atWest, seenBy(west, atWest), new Set(), daemon.isKnownDeparture),
+    passedOnByDaemon: differences(atEast, seenBy(east, WEST_BLOCK), new Set(), daemon.isKnownDeparture),
+    passedOnByNode: differences(atWest, seenBy(west, EAST_BLOCK), new Set(), daemon.isKnownDeparture),
     malformed: [...west.problems, ...east.problems],
   };
   const first = Object.entries(problems).map(([where, lines]) => [where, lines.slice(0, 10)]);

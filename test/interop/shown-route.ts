@@ -37,8 +37,19 @@ export type ShownRoutes = ReadonlyMap<string, ShownRoute>;
 
 const originNames = ['IGP', 'EGP', 'incomplete'];
 
-/** The form of attributes that are known as values. */
-export function shown(a: PathAttributes): ShownRoute {
+const known = new WeakMap<PathAttributes, ShownRoute>();
+
+/** The form of attributes that are known as values. Many routes share one object of attributes: it is looked at once. */
+export function shown(attributes: PathAttributes): ShownRoute {
+  let route = known.get(attributes);
+  if (route === undefined) {
+    route = shownOnce(attributes);
+    known.set(attributes, route);
+  }
+  return route;
+}
+
+function shownOnce(a: PathAttributes): ShownRoute {
   return {
     ...(a.origin === undefined ? {} : { origin: originNames[a.origin] as string }),
     ...(a.asPath === undefined ? {} : { asPath: formatAsPath(a.asPath.map(sortedSet)) }),

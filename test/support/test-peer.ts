@@ -223,9 +223,8 @@ export class TestPeer {
           this.routes.delete(formatPrefix(prefix));
         }
         for (const { prefix } of update.nlri) this.routes.set(formatPrefix(prefix), update.attributes);
-        for (const { prefix } of update.mpReach?.nlri ?? []) {
-          this.routes.set(formatPrefix(prefix), { ...update.attributes, ...nextHopOf(update.mpReach) });
-        }
+        const mpAttributes = { ...update.attributes, ...nextHopOf(update.mpReach) };
+        for (const { prefix } of update.mpReach?.nlri ?? []) this.routes.set(formatPrefix(prefix), mpAttributes);
         return;
       }
       case 'route-refresh':
