@@ -188,9 +188,9 @@ export class LocRib {
     this.#dirty.push(row);
   }
 
-  /** There is a row to decide, to sweep or to give back. */
+  /** There is a row to decide or to sweep. */
   get hasWork(): boolean {
-    return this.#dirty.length > 0 || this.#hasSweep || this.#zombies.length > 0;
+    return this.#dirty.length > 0 || this.#hasSweep;
   }
 
   /** Rows waiting for a decision. */

@@ -240,9 +240,9 @@ export class Rib {
     do {
       hasMore = false;
       for (const rib of this.#locRibs.values()) {
-        // In this order: what a sweep finds is decided in the same turn, or known to be left over.
-        if (rib.sweepSome(sliceRows)) hasMore = true;
-        if (rib.decideSome(sliceRows)) hasMore = true;
+        rib.sweepSome(sliceRows);
+        rib.decideSome(sliceRows);
+        if (rib.hasWork) hasMore = true;
       }
       if (this.#dismantleSome(sliceRows * 8)) hasMore = true;
     } while (hasMore && nowMs() < deadline);

@@ -98,7 +98,9 @@ function longForm(block: Uint8Array): Uint8Array {
   return Uint8Array.of((block[0] ?? 0) | 0x10, block[1] ?? 0, 0, block[2] ?? 0, ...block.subarray(3));
 }
 
-describe('the scanner says yes only where the decoder finds nothing wrong, and both read the same', () => {
+describe('the scanner says yes only where the decoder finds nothing wrong, and both read the same', {
+  timeout: 120_000,
+}, () => {
   for (const mode of ['ebgp', 'ibgp'] as const) {
     for (const withNextHop of [true, false]) {
       test(`${mode}, ${withNextHop ? 'NLRI field' : 'MP_REACH_NLRI'}`, () => {

@@ -447,7 +447,7 @@ function sorted(map: ReadonlyMap<string, string>): [string, string][] {
   return [...map].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-describe('the tables agree with the plain RIB', () => {
+describe('the tables agree with the plain RIB', { timeout: 120_000 }, () => {
   test('over random operations, with several peers of mixed kinds and sockets that stick', () => {
     fc.assert(
       fc.property(fc.array(operation, { minLength: 10, maxLength: 100 }), (operations) => {
@@ -457,7 +457,7 @@ describe('the tables agree with the plain RIB', () => {
         pair.check();
         pair.empty();
       }),
-      { numRuns: Number(process.env['FC_RUNS'] ?? 400) },
+      { numRuns: Number(process.env['FC_RUNS'] ?? 150) },
     );
   });
 
@@ -473,7 +473,7 @@ describe('the tables agree with the plain RIB', () => {
         pair.check();
         pair.empty();
       }),
-      { numRuns: Number(process.env['FC_RUNS'] ?? 200) },
+      { numRuns: Number(process.env['FC_RUNS'] ?? 100) },
     );
   });
 });
