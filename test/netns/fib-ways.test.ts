@@ -1,6 +1,7 @@
 import { formatPrefix, ip, prefix } from 'bgp-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Fib, type FibNextHop } from '../../fib/fib.ts';
+import { KernelError, OP_WORDS, RouteOp } from '../../fib/kernel.ts';
 import { NetlinkKernel } from '../../fib/netlink-kernel.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -513,6 +514,28 @@ test('a full table of 500,000 routes of another program beside ours', { timeout:
   } finally {
     await others.close();
   }
+});
+
+test('a thread that dies is started again, and objects and routes are put right', async () => {
+  const way = fib.openWay([viaA()]);
+  setMany(500, way);
+  await fib.flush();
+  const words = new Int32Array(OP_WORDS);
+  words.set([RouteOp.Add | (4 << 8) | (24 << 16), 0, 99_999]); // a target it was never told of
+  await expect(kernel.apply({ protocol: OURS, table: 254, count: 1, words })).rejects.toThrow(KernelError);
+  fib.changeWay(way, [viaB()]);
+  set('2001:db8:1::/48', fib.openWay([viaB6()]));
+  ns.ip('nexthop flush proto 177'); // nobody hears of it
+  await waitFor(
+    'all routes, the new way',
+    () => {
+      const routes = ns.routes(4, 'proto 177');
+      return routes.length === 500 && routes.every((route) => route.gateway === '192.0.2.130');
+    },
+    20_000,
+  );
+  await waitFor('states', () => fib.counters.installed === 501);
+  await inStep();
 });
 
 test('ten changes before the writer comes round cost one message', async () => {

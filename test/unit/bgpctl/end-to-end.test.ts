@@ -281,6 +281,13 @@ describe('actions', () => {
       err: 'bgpctl: the kernel differs in 1 route\n',
     });
     expect(await bgpctl(socketPath, 'health')).toMatchObject({ code: 1, err: 'bgpctl: the daemon is not ready\n' });
+    const nextHop = { id: 2969567233, problem: 'missing', wanted: 'via 10.0.1.254 dev eth0' } as const;
+    const objects = await daemon({ fibCheck: () => ({ checked: 2, differences: [], nextHopDifferences: [nextHop] }) });
+    expect(await bgpctl(objects.socketPath, 'fib', 'check')).toMatchObject({
+      code: 1,
+      out: expect.stringContaining('2969567233  missing'),
+      err: 'bgpctl: the kernel differs in 1 nexthop object\n',
+    });
     const well = await daemon();
     expect((await bgpctl(well.socketPath, 'fib', 'check')).code).toBe(0);
     expect((await bgpctl(well.socketPath, 'health')).code).toBe(0);
