@@ -14,6 +14,8 @@ import { parseArgs } from 'node:util';
 import { Lab } from '../../deploy/lab/lab.ts';
 import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
 import { version } from '../../lib/version.ts';
+import { decodeLink, getLink } from '../../netlink/link.ts';
+import { NetlinkSocket } from '../../netlink/socket.ts';
 import { buildDriver, type DriverCall, drive, driveNamespaces } from '../support/cni-driver.ts';
 import { buildPlugin } from '../support/cni-lab.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -98,6 +100,7 @@ class Comparison {
   readonly #plugin = buildPlugin();
   readonly #daemons = new Map<boolean, Podroute>();
   readonly #samples = new Map<string, number[]>();
+  readonly #netlink = NetlinkSocket.open();
   #namespaces = 0;
 
   async start(): Promise<void> {
@@ -107,14 +110,16 @@ class Comparison {
       const daemon = startPodroute(host, nodeConfig(isDual));
       this.#daemons.set(isDual, daemon);
       this.#lab.host(isDual ? 'ptp-dual' : 'ptp-single');
-      await waitFor(`podrouted on ${host.name}`, () => {
+      const listens = (): boolean => {
         if (!daemon.process.isRunning()) throw new Error(daemon.process.log());
         return daemon.process.log().includes('cni listening');
-      });
+      };
+      await waitFor(`podrouted on ${host.name}`, listens, 60_000);
     }
   }
 
   async close(): Promise<void> {
+    this.#netlink.close();
     await this.#lab.close();
     rmSync(this.#directory, { recursive: true, force: true });
   }
@@ -124,17 +129,30 @@ class Comparison {
     const prefix = `prbc${process.pid}x${this.#namespaces++}x`;
     const inOrder = first === 'podroute' ? sides : [...sides].reverse();
     for (const side of sides) this.#makeNamespaces(`${prefix}${side}`, pods, flavour);
-    await delay(300);
     for (const command of commands) {
       for (const side of inOrder) {
+        await this.#quiet();
         const took = await this.#run(side, flavour, order, command, `${prefix}${side}`, pods);
         const key = sampleKey(flavour, order, command, side);
         this.#samples.set(key, [...(this.#samples.get(key) ?? []), ...took]);
       }
     }
     for (const side of sides) driveNamespaces(this.#driver, 'delete', `${prefix}${side}`, pods);
-    // The kernel takes namespaces down in the background, under the lock that the next round needs.
-    await delay(1000);
+  }
+
+  /**
+   * Waits until nobody keeps the kernel's interface lock: it takes namespaces and interfaces down in the background, and one
+   * side must not pay for what the other or the last round has left.
+   */
+  async #quiet(): Promise<void> {
+    await delay(50);
+    const deadlineMs = performance.now() + 15_000;
+    for (let inRow = 0; inRow < 12 && performance.now() < deadlineMs; ) {
+      const startedMs = performance.now();
+      this.#netlink.querySync(getLink({ index: 1 }), decodeLink);
+      inRow = performance.now() - startedMs < 3 ? inRow + 1 : 0;
+      await delay(15);
+    }
   }
 
   rows(): Row[] {
