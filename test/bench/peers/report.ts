@@ -78,11 +78,15 @@ export function formatSummary(results: readonly RunResult[]): string {
   return [...lines, '', `${versionsOf(results)}.`].join('\n');
 }
 
-/** Versions, days and machines that results come from. */
+/** The latest version of each speaker, days and machines that results come from. */
 function versionsOf(results: readonly RunResult[]): string {
-  const versions = [...new Set(results.map((r) => r.version))].join('; ');
-  const machines = [...new Set(results.map((r) => `${r.time.slice(0, 10)}, ${r.machine}`))].join('; ');
-  return `${versions}. ${machines}`;
+  const versions = [...new Set(results.map((r) => r.device))].map((device) => {
+    const own = new Set(results.filter((r) => r.device === device).map((r) => r.version));
+    const latest = results.findLast((r) => r.device === device)?.version ?? device;
+    return own.size === 1 ? latest : `${latest}, some runs on earlier commits`;
+  });
+  const machines = [...new Set(results.map((r) => `${r.time.slice(0, 10)}, ${r.machine}`))];
+  return `${[...new Set(versions)].join('; ')}. ${machines.join('; ')}`;
 }
 
 /** Every workload that has results as a table under a heading, then what became of the targets. */
