@@ -146,6 +146,20 @@ describe('speakers of an AS each', () => {
     expect(a.speaker.find(b.name)?.resets).toBe(0);
   });
 
+  test('an End-of-RIB alone is noticed: whoever waits for the last of them gets a turn', () => {
+    const lab = new SpeakerLab();
+    const [a, b] = [lab.speaker({ asn: 65001 }), lab.speaker({ asn: 65002 })];
+    let isTold = false;
+    a.onTurn = () => {
+      const updateIn = a.speaker.find(b.name)?.updateIn;
+      isTold = (['ipv4-unicast', 'ipv6-unicast'] as const).every((family) => updateIn?.endOfRibReceived(family));
+    };
+    lab.connect(a, b);
+    lab.run(5);
+    expect(a.stateWith(b)).toBe('Established');
+    expect(isTold).toBe(true);
+  });
+
   test('a prefix limit ends the session, and after its time the peer may try again', () => {
     const lab = new SpeakerLab();
     const [a, b] = lab.speakersOfOwnAs(2) as [TestSpeaker, TestSpeaker];

@@ -37,6 +37,8 @@ export class TestSpeaker {
   readonly forwarding = new Map<string, string[]>();
   /** Next hops that cannot be reached. */
   readonly unreachable = new Set<string>();
+  /** Called at the end of every turn of the work loop. */
+  onTurn: () => void = () => {};
   readonly #lab: SpeakerLab;
 
   constructor(lab: SpeakerLab, address: string, options: SpeakerOptions) {
@@ -61,7 +63,13 @@ export class TestSpeaker {
       { workArrived: () => this.loop.wake() },
     );
     const updateOut = new UpdateOut(this.rib);
-    const feed = { work: () => this.rib.takeSelected(100, this.#sink()) > 0 };
+    const feed = {
+      work: () => {
+        const left = this.rib.takeSelected(100, this.#sink());
+        this.onTurn();
+        return left > 0;
+      },
+    };
     this.loop = new WorkLoop(clock, [this.rib, updateOut, feed]);
     this.speaker = new Speaker({
       clock,
