@@ -13,6 +13,7 @@ import {
   parseLargeCommunity,
   prefix,
   prependAsPath,
+  WellKnownCommunity,
 } from 'bgp-ts';
 
 /** Routes of one family that share their attributes. */
@@ -39,7 +40,8 @@ const GROUPS = 125;
 
 /**
  * Routes over 125 sets of attributes: the forms of each attribute take turns in cycles of different lengths, so that each meets the others.
- * No value means anything to a router but to be carried (no well-known community, no AS of the lab).
+ * No value means anything to a router but to be carried (no AS of the lab), except that what comes from within an AS may be for that AS alone:
+ * NO_EXPORT, and extended communities that are not transitive.
  */
 export function makeRoutes(options: CorpusOptions): Record<FamilyName, RouteGroup[]> {
   const make = (family: FamilyName): RouteGroup[] =>
@@ -81,6 +83,7 @@ const meds = [undefined, 0, 7, 0xffffffff];
 const localPrefs = [100, 0, 0xffffffff, 150, 101];
 const aggregators = ['65020', undefined, '4200000009', undefined, undefined];
 const communities = [undefined, '65000:1', '0:5 65000:65535 1:0', undefined, '65001:1 65001:2 65001:3 65001:4'];
+const internalCommunities = [undefined, '65000:9 no-export', '65000:1', '0:5 65000:65535 1:0', '65001:1 65001:2'];
 const largeCommunities = [undefined, '4200000001:2:4294967295', undefined, '0:0:1 65000:1:2 65000:1:3'];
 /** Route targets and origins of all three forms, a color (RFC 9012 §4.3), and one whose type nobody has assigned. */
 const extendedCommunities = [
@@ -92,6 +95,7 @@ const extendedCommunities = [
   '0x030b000000001234 soo:65000:3',
   '0x0f23456789abcdef rt:192.0.2.3:65535',
 ];
+const internalExtendedCommunities = [...extendedCommunities, '0x4300000000000001', 'rt:65000:8 0x4004fde800000000'];
 const clusterLists = [undefined, undefined, '198.51.100.1', '198.51.100.2 198.51.100.3 0.0.0.9'];
 /** Codes that IANA has not assigned; a long one has a two-octet length on the wire. */
 const unknownValues = [undefined, 'deadbeef', undefined, '', '00'.repeat(300), undefined];
@@ -105,9 +109,11 @@ function attributesOf(i: number, family: FamilyName, options: CorpusOptions): Pa
   const aggregator = options.withoutAggregator === true ? undefined : cycle(aggregators, i);
   const clusterList = isIbgp ? words(clusterLists, i) : undefined;
   const unknown = cycle(unknownValues, i);
-  const community = words(communities, i)?.map((text) => known(parseCommunity(text)));
+  const community = words(isIbgp ? internalCommunities : communities, i)?.map((text) => known(parseCommunity(text)));
   const large = words(largeCommunities, i)?.map((text) => known(parseLargeCommunity(text)));
-  const extended = words(extendedCommunities, i)?.map((text) => known(parseExtendedCommunity(text)));
+  const extended = words(isIbgp ? internalExtendedCommunities : extendedCommunities, i)?.map((text) =>
+    known(parseExtendedCommunity(text)),
+  );
   return {
     origin: (i % 3) as Origin,
     asPath: isIbgp ? behind : prependAsPath(behind, asn),
@@ -150,27 +156,62 @@ function known<T>(value: T | undefined): T {
 /** What becomes of attributes at one speaker on their way. */
 export type Hop =
   | { readonly type: 'reflect'; readonly clusterId: IpAddress; readonly fromRouterId: IpAddress }
-  | { readonly type: 'ebgp'; readonly asn: number; readonly nextHop: Readonly<Record<FamilyName, IpAddress>> };
+  | { readonly type: 'into-as' }
+  | {
+      readonly type: 'ebgp';
+      readonly asn: number;
+      readonly nextHop: Readonly<Record<FamilyName, IpAddress>>;
+      /** What is for the own AS alone goes out as well. */
+      readonly keepsInternal?: boolean;
+    };
+
+/** What routers give a route that comes into their AS without one. */
+const DEFAULT_LOCAL_PREF = 100;
 
 /**
  * The attributes a speaker must send on, worked out from the RFCs and not by the code under test: RFC 4456 §8 for a reflector, RFC 4271
- * §5.1 for eBGP, and §5: what it does not know it marks as Partial.
+ * §5.1 towards iBGP and eBGP, RFC 1997 and RFC 4360 §6 for what stays within an AS, and §5: what it does not know it marks as Partial.
+ * @returns undefined for a route that must not be sent on
  */
-export function afterHop(attributes: PathAttributes, family: FamilyName, hop: Hop): PathAttributes {
+export function afterHop(attributes: PathAttributes, family: FamilyName, hop: Hop): PathAttributes | undefined {
   const unknown = attributes.unknown?.map((a) => ({ ...a, flags: a.flags | AttributeFlag.Partial }));
   const marked = unknown === undefined ? attributes : { ...attributes, unknown };
-  if (hop.type === 'reflect') {
-    return {
-      ...marked,
-      originatorId: attributes.originatorId ?? hop.fromRouterId,
-      clusterList: [hop.clusterId, ...(attributes.clusterList ?? [])],
-    };
+  switch (hop.type) {
+    case 'reflect':
+      return {
+        ...marked,
+        originatorId: attributes.originatorId ?? hop.fromRouterId,
+        clusterList: [hop.clusterId, ...(attributes.clusterList ?? [])],
+      };
+    case 'into-as':
+      return { ...marked, localPref: attributes.localPref ?? DEFAULT_LOCAL_PREF };
+    case 'ebgp':
+      if (hop.keepsInternal !== true && marked.communities?.includes(WellKnownCommunity.NoExport) === true) {
+        return undefined;
+      }
+      return outOfAs(marked, hop.asn, hop.nextHop[family], hop.keepsInternal === true);
   }
-  const { localPref: _localPref, med: _med, originatorId: _originatorId, clusterList: _clusterList, ...rest } = marked;
-  return { ...rest, asPath: prependAsPath(attributes.asPath ?? [], hop.asn), nextHop: hop.nextHop[family] };
 }
 
-/** All groups of both families by prefix, each as `via` sends it on. */
+function outOfAs(attributes: PathAttributes, asn: number, nextHop: IpAddress, keepsInternal: boolean): PathAttributes {
+  const {
+    localPref: _localPref,
+    med: _med,
+    originatorId: _originatorId,
+    clusterList: _clusterList,
+    extendedCommunities: extended,
+    ...rest
+  } = attributes;
+  const transitive = extended?.filter(([type = 0]) => keepsInternal || (type & 0x40) === 0);
+  return {
+    ...rest,
+    ...(transitive === undefined || transitive.length === 0 ? {} : { extendedCommunities: transitive }),
+    asPath: prependAsPath(attributes.asPath ?? [], asn),
+    nextHop,
+  };
+}
+
+/** All groups of both families by prefix, each as the last of `hops` sends it on. */
 export function routesAfter(
   routes: Readonly<Record<FamilyName, readonly RouteGroup[]>>,
   hops: readonly Hop[],
@@ -178,7 +219,8 @@ export function routesAfter(
   const result = new Map<string, PathAttributes>();
   for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) {
     for (const { prefixes, attributes } of routes[family]) {
-      const arrived = hops.reduce((a, hop) => afterHop(a, family, hop), attributes);
+      const arrived = hops.reduce<PathAttributes | undefined>((a, hop) => a && afterHop(a, family, hop), attributes);
+      if (arrived === undefined) continue;
       for (const p of prefixes) result.set(formatPrefix(p), arrived);
     }
   }

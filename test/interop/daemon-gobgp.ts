@@ -28,6 +28,8 @@ interface GobgpExtendedCommunity {
   readonly subtype: number;
   readonly value?: string | number;
   readonly color?: number;
+  readonly asn?: number;
+  readonly bandwidth?: number;
 }
 
 interface GobgpLargeCommunity {
@@ -59,6 +61,7 @@ export function startGobgpDaemon(host: LabHost, options: DaemonOptions): Daemon 
   return {
     name: 'GoBGP',
     hidden: new Set(),
+    keepsInternal: true,
     session(address) {
       const { state = {}, timers, afi_safis = [] } = neighborOf(address);
       return {
@@ -185,12 +188,17 @@ function segmentText({
 
 /** Fields of an extended community as 8 octets again, then as text. */
 function extendedCommunity(community: GobgpExtendedCommunity): string {
-  const { type, subtype, value, color } = community;
+  const { type, subtype, value, color, asn, bandwidth } = community;
   const octets = Uint8Array.of(type, subtype, 0, 0, 0, 0, 0, 0);
   const view = new DataView(octets.buffer);
   const [admin = '', local = ''] = String(value ?? '').split(':');
   if (color !== undefined) {
     view.setUint32(4, color);
+  } else if (asn !== undefined) {
+    view.setUint16(2, asn);
+    view.setFloat32(4, bandwidth ?? 0);
+  } else if (typeof value === 'number') {
+    view.setUint32(4, value);
   } else if (type === 0) {
     view.setUint16(2, Number(admin));
     view.setUint32(4, Number(local));

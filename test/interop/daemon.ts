@@ -68,6 +68,8 @@ export interface Daemon {
   routes(neighbor: string): ShownRoutes;
   /** Fields that its commands do not show, or not whole: those are judged by what it passes on. */
   readonly hidden: ReadonlySet<ShownField>;
+  /** Sends over eBGP what is for its own AS alone: routes with NO_EXPORT, extended communities that are not transitive. */
+  readonly keepsInternal?: boolean;
   /** Departures of its own from what RFCs ask of a speaker that passes a route on; the reason is with the daemon. */
   isKnownDeparture?(field: ShownField, expected: ShownRoute, found: ShownRoute): boolean;
   /** Resets the session. */

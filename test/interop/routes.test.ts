@@ -4,7 +4,7 @@ import type { TestPeer } from '../support/test-peer.ts';
 import { waitFor } from '../support/wait-for.ts';
 import { type Hop, isOfBlock, makeRoutes, type RouteGroup, routesAfter } from './attribute-corpus.ts';
 import { addresses, Chain, type ChainOptions, routerIds } from './chain.ts';
-import { type DaemonName, daemonNames } from './daemon.ts';
+import { type Daemon, type DaemonName, daemonNames } from './daemon.ts';
 import { differences, type ShownField, type ShownRoute, type ShownRoutes, shown } from './shown-route.ts';
 import { Summary } from './summary.ts';
 
@@ -28,6 +28,10 @@ const longAsns = { west: 65001, node: 4200000010, peer: 65020, east: 4200000030 
 const variants: readonly Variant[] = [
   { name: 'iBGP, each a reflector', asns: reflection, isCleared: true },
   { name: 'eBGP', asns: longAsns, isCleared: true },
+  {
+    name: 'eBGP between two ASes with more inside',
+    asns: { west: 65010, node: 65010, peer: 4200000020, east: 4200000020 },
+  },
   { name: 'eBGP, session over IPv6', asns: longAsns, transport: 'ipv6' },
   {
     name: 'eBGP, session with two-octet AS numbers',
@@ -87,7 +91,7 @@ async function carryOver(mine: Chain, variant: Variant): Promise<string> {
     families,
     fourOctetAs: variant.peerSettings?.twoOctetAs !== true,
   });
-  const plan = planOf(variant, families, variant.withoutAggregator?.includes(daemon) === true);
+  const plan = planOf(variant, families, mine.daemon);
   const [west, east] = await Promise.all([mine.west(), mine.east()]);
   announceAll(west, plan.west);
   announceAll(east, plan.east);
@@ -129,12 +133,9 @@ interface Plan {
   readonly peerHopEast: Hop;
 }
 
-function planOf({ asns }: Variant, families: readonly FamilyName[], withoutAggregator: boolean): Plan {
-  const kind = asns.west === asns.node ? 'ibgp' : 'ebgp';
-  const hop = (at: 'node' | 'peer', from: string, own: { readonly ipv4: string; readonly ipv6: string }): Hop =>
-    kind === 'ibgp'
-      ? { type: 'reflect', clusterId: ip(routerIds[at]), fromRouterId: ip(from) }
-      : { type: 'ebgp', asn: asns[at], nextHop: { 'ipv4-unicast': ip(own.ipv4), 'ipv6-unicast': ip(own.ipv6) } };
+function planOf(variant: Variant, families: readonly FamilyName[], daemon: Daemon): Plan {
+  const { asns } = variant;
+  const withoutAggregator = variant.withoutAggregator?.includes(daemon.name) === true;
   const nextHops = (subnet: number) => ({
     'ipv4-unicast': [2, 3, 4].map((n) => ip(`10.${subnet}.0.${n}`)),
     'ipv6-unicast': [2, 3, 4].map((n) => ip(`fd00:${subnet}::${n}`)),
@@ -143,14 +144,35 @@ function planOf({ asns }: Variant, families: readonly FamilyName[], withoutAggre
     'ipv4-unicast': families.includes('ipv4-unicast') ? routes['ipv4-unicast'] : [],
     'ipv6-unicast': families.includes('ipv6-unicast') ? routes['ipv6-unicast'] : [],
   });
+  const kind = (a: number, b: number) => (a === b ? 'ibgp' : 'ebgp');
+  const { west, node, peer, east } = asns;
   return {
-    west: only(makeRoutes({ kind, asn: asns.west, block: WEST_BLOCK, nextHops: nextHops(1), withoutAggregator })),
-    east: only(makeRoutes({ kind, asn: asns.east, block: EAST_BLOCK, nextHops: nextHops(3) })),
-    nodeHop: hop('node', routerIds.west, addresses.node),
-    nodeHopWest: hop('node', routerIds.peer, addresses.nodeWest),
-    peerHop: hop('peer', routerIds.east, addresses.peer),
-    peerHopEast: hop('peer', routerIds.node, addresses.peerEast),
+    west: only(
+      makeRoutes({ kind: kind(west, node), asn: west, block: WEST_BLOCK, nextHops: nextHops(1), withoutAggregator }),
+    ),
+    east: only(makeRoutes({ kind: kind(east, peer), asn: east, block: EAST_BLOCK, nextHops: nextHops(3) })),
+    nodeHop: hopAt('node', asns, 'west', 'peer', addresses.node),
+    nodeHopWest: hopAt('node', asns, 'peer', 'west', addresses.nodeWest),
+    peerHop: hopAt('peer', asns, 'east', 'node', addresses.peer, daemon.keepsInternal),
+    peerHopEast: hopAt('peer', asns, 'node', 'east', addresses.peerEast, daemon.keepsInternal),
   };
+}
+
+/** What a speaker does to routes from one neighbor for another. @param own its addresses on the link to the latter */
+function hopAt(
+  at: 'node' | 'peer',
+  asns: ChainOptions['asns'],
+  from: keyof ChainOptions['asns'],
+  to: keyof ChainOptions['asns'],
+  own: { readonly ipv4: string; readonly ipv6: string },
+  keepsInternal = false,
+): Hop {
+  if (asns[to] !== asns[at]) {
+    const nextHop = { 'ipv4-unicast': ip(own.ipv4), 'ipv6-unicast': ip(own.ipv6) };
+    return { type: 'ebgp', asn: asns[at], nextHop, keepsInternal };
+  }
+  if (asns[from] !== asns[at]) return { type: 'into-as' };
+  return { type: 'reflect', clusterId: ip(routerIds[at]), fromRouterId: ip(routerIds[from]) };
 }
 
 function announceAll(feeder: TestPeer, routes: Record<FamilyName, RouteGroup[]>): void {
