@@ -598,12 +598,14 @@ describe('asynchronous forms', () => {
     const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(code)}`), {
       workerData: { base: new URL('../../netlink/', import.meta.url).href, netnsFd: node.fd },
     });
+    // Both at once: a worker that ends at once hands over its last message and is gone in the same turn.
+    const ended = new Promise((resolve) => worker.once('exit', resolve));
     const names = await new Promise((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);
     });
     expect(names).toEqual(['lo', 'v0', 'v1']);
-    await new Promise((resolve) => worker.once('exit', resolve));
+    await ended;
   });
 });
 
