@@ -11,8 +11,10 @@ export interface Frr {
   vtyshJson<T = Record<string, unknown>>(command: string): T;
   /** Adds lines to the running configuration. */
   configure(lines: readonly string[]): void;
-  /** Sends bgpd a signal; `SIGKILL` ends it without a word. */
-  signalBgpd(signal: NodeJS.Signals): void;
+  /** Ends bgpd without a word (`kill -9`). */
+  killBgpd(): void;
+  /** False once bgpd has ended. */
+  isBgpdRunning(): boolean;
   /** Starts bgpd again after it ended, with the configuration of the beginning. */
   restartBgpd(): void;
 }
@@ -28,6 +30,7 @@ export function startFrr(host: LabHost, config: readonly string[]): Frr {
   chmodSync(dir, 0o755);
   const path = host.write('frr.conf', `${config.join('\n')}\n`);
   const pidFile = (daemon: string): string => join(dir, `${daemon}.pid`);
+  const pidOf = (daemon: string): number => Number(readFileSync(pidFile(daemon), 'utf8'));
   const vtysh = (args: readonly string[]): string => host.run(['vtysh', '--vty_socket', dir, ...args]);
   const start = (daemon: 'zebra' | 'bgpd'): void => {
     const files = [
@@ -51,8 +54,16 @@ export function startFrr(host: LabHost, config: readonly string[]): Frr {
     configure(lines) {
       vtysh(['-c', 'configure terminal', ...lines.flatMap((line) => ['-c', line])]);
     },
-    signalBgpd(signal) {
-      process.kill(Number(readFileSync(pidFile('bgpd'), 'utf8')), signal);
+    killBgpd() {
+      process.kill(pidOf('bgpd'), 'SIGKILL');
+    },
+    isBgpdRunning() {
+      try {
+        // The state stands behind the name in parentheses; where nobody collects the dead, one stays as a zombie.
+        return !/\) [ZX] /.test(readFileSync(`/proc/${pidOf('bgpd')}/stat`, 'utf8'));
+      } catch {
+        return false;
+      }
     },
     restartBgpd() {
       start('bgpd');

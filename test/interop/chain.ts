@@ -283,6 +283,16 @@ export class Chain {
     this.node.host.run(['nft', 'delete', 'table', 'inet', 'interop']);
   }
 
+  /** podrouted runs and has logged no error: a bug of its own would be one. @throws Error with the lines */
+  expectQuietLog(): void {
+    if (!this.node.process.isRunning()) throw new Error('podrouted has ended');
+    const errors = this.node.process
+      .log()
+      .split('\n')
+      .filter((line) => line.includes('"level":"error"'));
+    if (errors.length > 0) throw new Error(errors.join('\n'));
+  }
+
   async close(): Promise<void> {
     await this.lab.close();
   }

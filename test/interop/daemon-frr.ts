@@ -103,8 +103,8 @@ export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
       frr.configure(routerLines(next));
     },
     async kill() {
-      frr.signalBgpd('SIGKILL');
-      await waitFor('bgpd gone', () => host.try(['sh', '-c', 'pidof -q bgpd || true']).status === 0);
+      frr.killBgpd();
+      await waitFor('the end of bgpd', () => !frr.isBgpdRunning());
     },
     restart: () => frr.restartBgpd(),
     log: () => '',

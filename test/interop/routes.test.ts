@@ -53,7 +53,12 @@ const variants: readonly Variant[] = [
 const WEST_BLOCK = 20;
 const EAST_BLOCK = 30;
 const both: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
-const summary = new Summary('1,000 IPv4 and 1,000 IPv6 routes each way');
+const title = '1,000 IPv4 and 1,000 IPv6 routes each way';
+const summary = new Summary(
+  title,
+  variants.map(({ name }) => name),
+  daemonNames,
+);
 
 afterAll(() => summary.print());
 
@@ -71,7 +76,9 @@ async function carry(variant: Variant, daemon: DaemonName): Promise<string> {
   const label = `rts${variants.indexOf(variant)}${daemonNames.indexOf(daemon)}-`;
   const chain = Chain.start({ label, daemon, ...variant });
   try {
-    return await carryOver(chain, variant);
+    const note = await carryOver(chain, variant);
+    chain.expectQuietLog();
+    return note;
   } catch (error) {
     console.error(chain.lab.logTails(20).join('\n'));
     throw error;

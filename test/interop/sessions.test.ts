@@ -6,7 +6,6 @@ import { Chain, type ChainOptions } from './chain.ts';
 import { type DaemonName, daemonNames } from './daemon.ts';
 import { Summary } from './summary.ts';
 
-const summary = new Summary('sessions');
 const asns = { west: 65001, node: 65010, peer: 65020, east: 65030 };
 const ROUTES = 20;
 const HOLD_SECONDS = 3;
@@ -17,8 +16,6 @@ const COLLISIONS = 3;
 /** Chains made so far: several are there at once, and each has names of its own. */
 let chains = 0;
 
-afterAll(() => summary.print());
-
 /** A chain that is taken down whatever happens. */
 async function withChain(
   options: Omit<ChainOptions, 'asns' | 'label'>,
@@ -27,7 +24,9 @@ async function withChain(
   chains += 1;
   const chain = Chain.start({ asns, label: `ses${chains}`, ...options });
   try {
-    return await body(chain);
+    const note = await body(chain);
+    chain.expectQuietLog();
+    return note;
   } catch (error) {
     console.error(chain.lab.logTails(30).join('\n'));
     throw error;
@@ -65,6 +64,30 @@ async function converged(chain: Chain): Promise<void> {
     30_000,
     100,
   );
+}
+
+/**
+ * Lets both sides connect at once and holds the OPENs back until so many connections are there; one must stay. Which one is not certain: a
+ * connection whose OPENs arrive first may be Established before the other is compared (RFC 4271 §6.8).
+ */
+async function collide(chain: Chain, connections: number): Promise<void> {
+  const { established } = (await chain.peer()).counters;
+  chain.daemon.shutdown(chain.nodeAddress, 'collision');
+  chain.node.bgpctl('shutdown', 'peer');
+  await waitFor('no connection', () => chain.connections().length === 0);
+  chain.dropData();
+  try {
+    chain.daemon.enable(chain.nodeAddress);
+    chain.node.bgpctl('enable', 'peer');
+    await waitFor('connections from both sides', () => chain.connections().length >= connections, 20_000);
+  } finally {
+    chain.passData();
+  }
+  await chain.established(established);
+  await converged(chain);
+  expect(chain.connections()).toHaveLength(1);
+  // At worst each side closes another one of the two, and the next attempt stays.
+  expect((await chain.peer()).counters.established).toBeLessThanOrEqual(established + 2);
 }
 
 /** What a session goes through with one daemon, in this order. */
@@ -225,48 +248,6 @@ const steps: readonly Step[] = [
   },
 ];
 
-/**
- * Lets both sides connect at once and holds the OPENs back until so many connections are there; one must stay. Which one is not certain: a
- * connection whose OPENs arrive first may be Established before the other is compared (RFC 4271 §6.8).
- */
-async function collide(chain: Chain, connections: number): Promise<void> {
-  const { established } = (await chain.peer()).counters;
-  chain.daemon.shutdown(chain.nodeAddress, 'collision');
-  chain.node.bgpctl('shutdown', 'peer');
-  await waitFor('no connection', () => chain.connections().length === 0);
-  chain.dropData();
-  try {
-    chain.daemon.enable(chain.nodeAddress);
-    chain.node.bgpctl('enable', 'peer');
-    await waitFor('connections from both sides', () => chain.connections().length >= connections, 20_000);
-  } finally {
-    chain.passData();
-  }
-  await chain.established(established);
-  await converged(chain);
-  expect(chain.connections()).toHaveLength(1);
-  // At worst each side closes another one of the two, and the next attempt stays.
-  expect((await chain.peer()).counters.established).toBeLessThanOrEqual(established + 2);
-}
-
-describe.concurrent('one session after the other', () => {
-  test.each(daemonNames)('%s', (daemon) => throughAllSteps(daemon));
-});
-
-async function throughAllSteps(daemon: DaemonName): Promise<void> {
-  const options = {
-    daemon,
-    nodeSettings: { holdTime: `${HOLD_SECONDS}s` },
-    peerSettings: { holdSeconds: 30 },
-  };
-  await withChain(options, async (chain) => {
-    announce(await chain.west(), 20);
-    announce(await chain.east(), 30);
-    for (const step of steps) await summary.run(step.name, daemon, () => step.run(chain));
-    return undefined;
-  });
-}
-
 /** A session under some condition: it comes up and carries routes, or ends as it must. */
 interface Condition extends Omit<ChainOptions, 'label' | 'daemon' | 'asns'> {
   readonly name: string;
@@ -315,6 +296,32 @@ const limitReached: Readonly<Record<DaemonName, RegExp>> = {
   BIRD: /Received: Maximum number of prefixes reached/,
   GoBGP: /received notification.*Code=6.*Subcode=1 /,
 };
+
+const summary = new Summary(
+  'sessions',
+  [...steps, ...conditions].map(({ name }) => name),
+  daemonNames,
+);
+
+afterAll(() => summary.print());
+
+describe.concurrent('one session after the other', () => {
+  test.each(daemonNames)('%s', (daemon) => throughAllSteps(daemon));
+});
+
+async function throughAllSteps(daemon: DaemonName): Promise<void> {
+  const options = {
+    daemon,
+    nodeSettings: { holdTime: `${HOLD_SECONDS}s` },
+    peerSettings: { holdSeconds: 30 },
+  };
+  await withChain(options, async (chain) => {
+    announce(await chain.west(), 20);
+    announce(await chain.east(), 30);
+    for (const step of steps) await summary.run(step.name, daemon, () => step.run(chain));
+    return undefined;
+  });
+}
 
 describe.concurrent.each(conditions)('$name', ({ name, check, ...options }) => {
   test.each(daemonNames)('%s', (daemon) =>

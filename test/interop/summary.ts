@@ -8,10 +8,15 @@ interface Row {
 /** Collects what was tried with whom, and prints it as one table. */
 export class Summary {
   readonly #title: string;
+  readonly #scenarios: readonly string[];
+  readonly #daemons: readonly string[];
   readonly #rows: Row[] = [];
 
-  constructor(title: string) {
+  /** Scenarios are lines and daemons columns of the table, in this order. */
+  constructor(title: string, scenarios: readonly string[], daemons: readonly string[]) {
     this.#title = title;
+    this.#scenarios = scenarios;
+    this.#daemons = daemons;
   }
 
   /** Runs one scenario and notes how it went. */
@@ -34,16 +39,11 @@ export class Summary {
 
   /** The table: a line per scenario, a column per daemon. */
   text(): string {
-    const daemons = [...new Set(this.#rows.map(({ daemon }) => daemon))];
-    const scenarios = [...new Set(this.#rows.map(({ scenario }) => scenario))];
+    const outcome = (scenario: string, daemon: string): string =>
+      this.#rows.find((row) => row.scenario === scenario && row.daemon === daemon)?.outcome ?? '-';
     const table = [
-      [this.#title, ...daemons],
-      ...scenarios.map((scenario) => [
-        scenario,
-        ...daemons.map(
-          (daemon) => this.#rows.find((row) => row.scenario === scenario && row.daemon === daemon)?.outcome ?? '-',
-        ),
-      ]),
+      [this.#title, ...this.#daemons],
+      ...this.#scenarios.map((scenario) => [scenario, ...this.#daemons.map((daemon) => outcome(scenario, daemon))]),
     ];
     const widths = table[0]?.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0))) ?? [];
     return table.map((row) => row.map((cell, i) => cell.padEnd(widths[i] ?? 0)).join('  ')).join('\n');
