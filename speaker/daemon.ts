@@ -14,6 +14,7 @@ import type { Logger, LogLevel } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
 import { version } from '../lib/version.ts';
 import { Rib } from '../rib/rib.ts';
+import type { RibPeerSettings } from '../rib/types.ts';
 import { ControlError } from './api/control-surface.ts';
 import type { PeerFacts } from './api/peer-view.ts';
 import { ApiServer } from './api/server.ts';
@@ -80,6 +81,8 @@ export class Daemon {
   #state: DesiredState;
   #originated = new Map<string, Origination>();
   #discarded = new Map<string, Prefix>();
+  /** Addresses of this machine, as read last. */
+  #local: LocalAddresses;
   #sweepTimer: TimerHandle | undefined;
   #isSwept = false;
   #isListening = false;
@@ -115,6 +118,7 @@ export class Daemon {
     this.#log = log;
     this.#startedMs = this.#clock.wallMs();
     const local = LocalAddresses.read();
+    this.#local = local;
     const nextHops =
       kernelRoutes && new NextHopTable(kernelRoutes, { table: MAIN_TABLE, ownProtocols: [state.fib.protocol] });
     this.#rib = new Rib(
@@ -156,6 +160,7 @@ export class Daemon {
       transport: createTcpTransport(this.#clock),
       rib: this.#rib,
       updateOut,
+      ribSettings: (name) => this.#ribSettings(name),
       wake: () => this.#loop.wake(),
     });
     this.#cni = state.cni.enabled ? this.#makeCni() : undefined;
@@ -316,6 +321,23 @@ export class Daemon {
 
   #applyDynamicPeers(state: DesiredState, local: LocalAddresses): void {
     this.#speaker.setDynamicRules(state.dynamicPeers.map((rule) => dynamicRule(state, rule, this.#policies, local)));
+  }
+
+  /**
+   * What the tables are to know of a peer whose session begins. The addresses are read again: this daemon may have been started before the
+   * interface towards the peer had its own, or its carrier.
+   */
+  #ribSettings(name: string): RibPeerSettings | undefined {
+    const local = LocalAddresses.read();
+    if (!local.equals(this.#local)) this.#rib.setOwnAddresses(local.all());
+    this.#local = local;
+    const peer = this.#state.peers.find((candidate) => candidate.name === name);
+    if (peer !== undefined) return peerSettings(this.#state, peer, this.#policies, local).rib;
+    const rule = this.#speaker.dynamicRuleOf(name);
+    const dynamic = this.#state.dynamicPeers.find((candidate) => candidate.name === rule);
+    const address = this.#speaker.find(name)?.peer.settings.address;
+    if (dynamic === undefined || address === undefined) return undefined;
+    return dynamicRule(this.#state, dynamic, this.#policies, local).settings(address).rib;
   }
 
   /** Brings what this node originates, and the discard routes under it, to what `state` says. */

@@ -34,6 +34,21 @@ export class LocalAddresses {
     return this.#addresses.map(({ address }) => address);
   }
 
+  /** Whether the same addresses are on the same interfaces, in the same order. */
+  equals(other: LocalAddresses): boolean {
+    return (
+      this.#addresses.length === other.#addresses.length &&
+      this.#addresses.every(({ interfaceName, address, subnet }, i) => {
+        const theirs = other.#addresses[i];
+        return (
+          theirs?.interfaceName === interfaceName &&
+          ipEquals(theirs.address, address) &&
+          theirs.subnet.length === subnet.length
+        );
+      })
+    );
+  }
+
   /**
    * A global address of `version` on the interface towards a peer: the one that holds `local`, else the one whose subnet has
    * the peer in it.

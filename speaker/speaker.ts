@@ -52,6 +52,11 @@ export interface SpeakerDeps {
   readonly transport: Transport;
   readonly rib: Rib;
   readonly updateOut: UpdateOut;
+  /**
+   * A session is about to begin: what the tables are to know of the peer, where that may have changed since it was configured (own
+   * addresses come and go with interfaces).
+   */
+  ribSettings?(name: string): RibPeerSettings | undefined;
   /** There is work for the tables. */
   wake(): void;
 }
@@ -210,6 +215,8 @@ export class Speaker {
       sessionUp: (peer: Peer, session: SessionPort) => {
         const entry = entryOf(peer);
         const { negotiated } = session;
+        const settings = this.#deps.ribSettings?.(peer.name);
+        if (settings !== undefined) rib.updatePeer(entry.handle, settings);
         rib.sessionUp(entry.handle, negotiated);
         entry.updateIn = new UpdateIn(rib, entry.handle, negotiated);
         updateOut.sessionUp(entry.handle, session);

@@ -1,4 +1,4 @@
-import { formatIp, prefix } from 'bgp-ts';
+import { formatIp, ip, prefix } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
 import { rejectAll } from '../../rib/policy/evaluate.ts';
 import { asPathOf, endSettings, networkOf, SpeakerLab, type TestSpeaker } from '../support/speaker-lab.ts';
@@ -268,6 +268,19 @@ describe('speakers of an AS each', () => {
     lab.run(1);
     expect(names()).toEqual([]);
     expect(second.best().size).toBe(0);
+  });
+
+  test('an own address that came after the peer was configured is named from the next session on', () => {
+    const lab = new SpeakerLab();
+    const [one, other] = lab.speakersOfOwnAs(2) as [TestSpeaker, TestSpeaker];
+    const nextHop = (address: string) => ({ rib: { nextHopSelf: { ipv6: ip(address) } } });
+    lab.connect(one, other, nextHop('2001:db8::a'));
+    lab.run(20);
+    expect(other.forwarding.get(networkOf(one, 6))).toEqual(['2001:db8::a']);
+    one.ribSettings.set(other.name, endSettings(one, other, nextHop('2001:db8::b')).rib);
+    one.speaker.find(other.name)?.peer.clear();
+    lab.run(20);
+    expect(other.forwarding.get(networkOf(one, 6))).toEqual(['2001:db8::b']);
   });
 });
 

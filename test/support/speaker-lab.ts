@@ -37,6 +37,8 @@ export class TestSpeaker {
   readonly forwarding = new Map<string, string[]>();
   /** Next hops that cannot be reached. */
   readonly unreachable = new Set<string>();
+  /** What the tables are to know of a peer when its session begins, if that is not what was configured. */
+  readonly ribSettings = new Map<string, RibPeerSettings>();
   /** Called at the end of every turn of the work loop. */
   onTurn: () => void = () => {};
   readonly #lab: SpeakerLab;
@@ -77,6 +79,7 @@ export class TestSpeaker {
       transport: lab.network.host(address),
       rib: this.rib,
       updateOut,
+      ribSettings: (peer) => this.ribSettings.get(peer),
       wake: () => this.loop.wake(),
     });
     this.speaker.listen([{ address: this.address, port: 179 }]);

@@ -46,3 +46,12 @@ test('all of them are known, for no received path may name one as its next hop',
 test('this machine has a loopback address', () => {
   expect(LocalAddresses.read().all().map(formatIp)).toContain('127.0.0.1');
 });
+
+test('are compared as they are on the interfaces', () => {
+  const one = () => new LocalAddresses([entry('eth0', '10.0.1.10', '10.0.1.0/24')]);
+  expect(one().equals(one())).toBe(true);
+  expect(one().equals(machine)).toBe(false);
+  expect(one().equals(new LocalAddresses([entry('eth1', '10.0.1.10', '10.0.1.0/24')]))).toBe(false);
+  expect(one().equals(new LocalAddresses([entry('eth0', '10.0.1.11', '10.0.1.0/24')]))).toBe(false);
+  expect(one().equals(new LocalAddresses([entry('eth0', '10.0.1.10', '10.0.0.0/16')]))).toBe(false);
+});
