@@ -50,6 +50,8 @@ const variants: readonly Variant[] = [
   { name: 'eBGP, a feeder with two-octet AS numbers', asns: shortAsns, twoOctetWest: true },
 ];
 
+/** Far more than it takes: every wait has a deadline of its own, which says more when it passes. */
+const TIMEOUT_MS = 300_000;
 const WEST_BLOCK = 20;
 const EAST_BLOCK = 30;
 const both: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
@@ -68,7 +70,7 @@ describe.concurrent.each(variants)('$name', (variant) => {
   for (const [daemon, reason] of Object.entries(variant.impossible ?? {})) {
     summary.impossible(variant.name, daemon, reason);
   }
-  test.each(able)('%s', (daemon) => summary.run(variant.name, daemon, () => carry(variant, daemon)));
+  test.each(able)('%s', (daemon) => summary.run(variant.name, daemon, () => carry(variant, daemon)), TIMEOUT_MS);
 });
 
 /** Routes both ways, half of them withdrawn, and for some variants the session cleared by either side. */

@@ -12,6 +12,8 @@ const HOLD_SECONDS = 3;
 /** Less than come in one message: FRR counts when the next one comes. */
 const PREFIX_LIMIT = ROUTES / 4 - 1;
 const COLLISIONS = 3;
+/** Far more than it takes: every wait has a deadline of its own, which says more when it passes. */
+const TIMEOUT_MS = 300_000;
 
 /** Chains made so far: several are there at once, and each has names of its own. */
 let chains = 0;
@@ -306,7 +308,7 @@ const summary = new Summary(
 afterAll(() => summary.print());
 
 describe.concurrent('one session after the other', () => {
-  test.each(daemonNames)('%s', (daemon) => throughAllSteps(daemon));
+  test.each(daemonNames)('%s', (daemon) => throughAllSteps(daemon), TIMEOUT_MS);
 });
 
 async function throughAllSteps(daemon: DaemonName): Promise<void> {
@@ -324,16 +326,19 @@ async function throughAllSteps(daemon: DaemonName): Promise<void> {
 }
 
 describe.concurrent.each(conditions)('$name', ({ name, check, ...options }) => {
-  test.each(daemonNames)('%s', (daemon) =>
-    summary.run(name, daemon, () =>
-      withChain({ daemon, ...options }, async (chain) => {
-        announce(await chain.west(), 20);
-        announce(await chain.east(), 30);
-        if (check !== undefined) return check(chain);
-        await chain.established();
-        await converged(chain);
-        return undefined;
-      }),
-    ),
+  test.each(daemonNames)(
+    '%s',
+    (daemon) =>
+      summary.run(name, daemon, () =>
+        withChain({ daemon, ...options }, async (chain) => {
+          announce(await chain.west(), 20);
+          announce(await chain.east(), 30);
+          if (check !== undefined) return check(chain);
+          await chain.established();
+          await converged(chain);
+          return undefined;
+        }),
+      ),
+    TIMEOUT_MS,
   );
 });
