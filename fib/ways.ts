@@ -64,6 +64,8 @@ interface Way {
   errno: number;
   isInFlight: boolean;
   isClosed: boolean;
+  /** Somebody asked for it while it was `wanted`, and went away empty-handed: rows are to be looked at again once it is `there`. */
+  wasAskedEarly: boolean;
   surprises: number;
 }
 
@@ -180,6 +182,7 @@ export class Ways {
       errno: 0,
       isInFlight: false,
       isClosed: false,
+      wasAskedEarly: false,
       surprises: 0,
     };
     this.#ways.set(target, way);
@@ -218,6 +221,7 @@ export class Ways {
     const way = this.#ways.get(target);
     if (way === undefined) return Target.Blocked;
     if (way.state === 'plain') return way.set;
+    if (way.state === 'wanted') way.wasAskedEarly = true;
     return way.state === 'there' ? target : Target.Blocked;
   }
 
@@ -244,8 +248,8 @@ export class Ways {
       if (way.isInFlight) continue;
       if (purposes.length >= this.#limit) break;
       this.#dirty.delete(way);
-      // Rows that were looked at before its turn came went away empty-handed.
-      if (way.state === 'wanted' && this.#limit < MAX_OPERATIONS) late.push(way.target);
+      if (way.wasAskedEarly) late.push(way.target);
+      way.wasAskedEarly = false;
       this.#prepare(way, operations, purposes);
     }
     this.#perform(operations, purposes);

@@ -138,6 +138,20 @@ describe('with nexthop objects', () => {
     expect(kernel.executed).toMatchObject({ Add: 1, Replace: 0, Delete: 0 });
   });
 
+  test('a route on its way to one set of next hops that is wanted over a new one gets there, whoever is first', async () => {
+    const one = fib.openWay(via(1));
+    set(fib, '10.1.0.0/24', one);
+    clock.advance(0); // told, and not answered yet
+    const two = fib.openWay(via(1, 2));
+    set(fib, '10.1.0.0/24', two);
+    fib.closeWay(one);
+    // The answer comes before the new next hops had their turn.
+    for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+    await run();
+    expect(fib.counters).toMatchObject({ installed: 1, pending: 0 });
+    expect(await check(fib)).toEqual([[], []]);
+  });
+
   test('a gateway that is refused is left out, tried again with a change of the machine, and by a timer', async () => {
     kernel.refuse = (operation) => {
       const isBad =
