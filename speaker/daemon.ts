@@ -101,7 +101,8 @@ export class Daemon {
     try {
       await daemon.#start();
     } catch (error) {
-      await daemon.stop();
+      // What the kernel holds may be another daemon's, the one that keeps this one from starting.
+      await daemon.#stop({ keepRoutes: true });
       throw error;
     }
     return daemon;
@@ -199,7 +200,7 @@ export class Daemon {
 
   /** Ends sessions with Cease/Administrative Shutdown, keeps or removes kernel routes as configured; pods stay as they are. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop();
+    this.#stopped ??= this.#stop({ keepRoutes: this.#state.fib.keepRoutes });
     return this.#stopped;
   }
 
@@ -235,7 +236,7 @@ export class Daemon {
     });
   }
 
-  async #stop(): Promise<void> {
+  async #stop({ keepRoutes }: { readonly keepRoutes: boolean }): Promise<void> {
     this.#sweepTimer?.clear();
     await this.#api.close();
     await this.#cni?.close();
@@ -243,7 +244,7 @@ export class Daemon {
     this.#loop.close();
     if (this.#kernel === undefined) return;
     this.#kernel.nextHops.close();
-    await this.#kernel.fib.close({ keepRoutes: this.#state.fib.keepRoutes });
+    await this.#kernel.fib.close({ keepRoutes });
     await this.#kernel.routes.close();
   }
 
