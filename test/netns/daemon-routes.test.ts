@@ -1,8 +1,10 @@
+import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { ip, type PathAttributes, prefix } from 'bgp-ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
-import { type Podroute, startPodroute } from '../../deploy/lab/podroute.ts';
+import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
 import type { FibCheckReply, FibRoute, PeersReply, ReloadReply } from '../../lib/api.ts';
 import { TestPeer, type TestPeerOptions } from '../support/test-peer.ts';
 import { waitFor } from '../support/wait-for.ts';
@@ -385,6 +387,33 @@ describe.skipIf(!isRoot)('routes of one daemon', () => {
       host.try(['ip', 'route', 'del', '10.73.3.0/24', 'proto', '177']);
       expect((await bgpctl(node, 'fib', 'check')).status).toBe(0);
     });
+  });
+
+  test('another daemon that cannot start beside this one leaves its routes alone, whatever it is to do when it stops', async () => {
+    const first = await up(FIRST);
+    first.announce(list('10.75.0.0/24'), path(FIRST));
+    await waitForRoute(host, '10.75.0.0/24');
+    const speaker = resource('Speaker', 'default', { fib: { keepRoutes: false } });
+    const configPath = host.write('second.yaml', `${configuration()}---\n${yaml(speaker)}`);
+    const directories = ['--run-dir', join(host.directory, 'run2'), '--state-dir', join(host.directory, 'state2')];
+    const [command = '', ...words] = host.enter(['ip', 'monitor', 'route']);
+    const monitor = spawn(command, words, { stdio: ['ignore', 'pipe', 'ignore'] });
+    let seen = '';
+    monitor.stdout.on('data', (chunk) => {
+      seen += chunk;
+    });
+    try {
+      const main = join(projectRoot, 'speaker/main.ts');
+      const second = host.try([process.execPath, main, '--config', configPath, '--node', 'node', ...directories]);
+      expect(second.status).toBe(1);
+      expect(second.stderr).toContain('address already in use');
+      host.ip('route add 198.18.1.0/24 via 10.2.0.14 proto static');
+      await waitFor('the monitor', () => seen.includes('198.18.1.0/24'));
+      expect(seen.split('\n').filter((line) => line.includes('10.75.0.0/24'))).toEqual([]);
+    } finally {
+      monitor.kill('SIGKILL');
+      host.try(['ip', 'route', 'del', '198.18.1.0/24', 'proto', 'static']);
+    }
   });
 
   describe('peers by prefix', () => {
