@@ -13,7 +13,7 @@ const FEEDERS = 2;
 const KERNEL_MS = 60_000;
 
 describe.skipIf(!isRoot)('while tables load', () => {
-  const lab = new Lab('dld');
+  let lab: Lab;
   let host: LabHost;
   let net: LabHost;
   let node: Podroute;
@@ -21,6 +21,7 @@ describe.skipIf(!isRoot)('while tables load', () => {
   const feeders: TestPeer[] = [];
 
   beforeAll(async () => {
+    lab = new Lab('dld');
     host = lab.host('node');
     net = lab.host('net');
     const other = lab.host('bird');

@@ -37,7 +37,7 @@ function monitorRoutes(node: LabNode): { lines(): string[]; stop(): void } {
 }
 
 describe.skipIf(!isRoot)('two racks behind a real router', () => {
-  const lab = new Lab('drk');
+  let lab: Lab;
   let racks: TwoRacks;
   let node1: LabNode;
   let node2: LabNode;
@@ -47,6 +47,7 @@ describe.skipIf(!isRoot)('two racks behind a real router', () => {
   const blocks = [rack1.podsIpv4, rack1.podsIpv6, rack2.podsIpv4, rack2.podsIpv6];
 
   beforeAll(async () => {
+    lab = new Lab('drk');
     racks = buildTwoRacks(lab);
     [node1, node2] = racks.nodes as [LabNode, LabNode];
     for (const node of racks.nodes) await waitForPeers(node.podroute);

@@ -40,7 +40,7 @@ function addressesOf(n: number) {
 }
 
 describe.skipIf(!isRoot)('nodes as clients of a reflector behind a router', () => {
-  const lab = new Lab('drr');
+  let lab: Lab;
   let router: LabHost;
   let reflectorHost: LabHost;
   let reflector: Asked;
@@ -48,6 +48,7 @@ describe.skipIf(!isRoot)('nodes as clients of a reflector behind a router', () =
   let nodes: Podroute[];
 
   beforeAll(async () => {
+    lab = new Lab('drr');
     router = lab.host('router');
     reflectorHost = lab.host('rr');
     lab.link(router, 'rr', ['10.9.0.254/24'], reflectorHost, 'eth0', ['10.9.0.1/24']);

@@ -80,13 +80,14 @@ function configuration(isOpen = true): string {
 }
 
 describe.skipIf(!isRoot)('routes of one daemon', () => {
-  const lab = new Lab('drt');
+  let lab: Lab;
   let host: LabHost;
   let net: LabHost;
   let node: Podroute;
   let peers: TestPeer[] = [];
 
   beforeAll(async () => {
+    lab = new Lab('drt');
     host = lab.host('node');
     net = lab.host('net');
     const numbers = [FIRST, SECOND, OPEN, CALICO, WARNED, RESTARTED, SHUT, OWN];

@@ -100,12 +100,13 @@ function configuration(side: Side, changes: Changes = {}): string {
 }
 
 describe.skipIf(!isRoot)('two daemons and many sessions', () => {
-  const lab = new Lab('dsn');
+  let lab: Lab;
   let hosts: { left: LabHost; right: LabHost };
   let left: Podroute;
   let right: Podroute;
 
   beforeAll(async () => {
+    lab = new Lab('dsn');
     hosts = { left: lab.host('left'), right: lab.host('right') };
     const addresses = (own: number) => [
       ...Object.keys(ipv4Sessions).map((_, i) => `10.1.${i}.${own}/24`),
@@ -449,9 +450,14 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
 });
 
 describe('podrouted --check', () => {
-  const lab = new Lab('dck');
+  let lab: Lab;
+
   const check = (file: string, ...flags: string[]) =>
     tryCommand([process.execPath, join(projectRoot, 'speaker/main.ts'), '--config', file, '--check', ...flags]);
+
+  beforeAll(() => {
+    lab = new Lab('dck');
+  });
 
   afterAll(() => lab.close());
 
