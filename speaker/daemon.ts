@@ -85,6 +85,8 @@ export class Daemon {
   #local: LocalAddresses;
   #sweepTimer: TimerHandle | undefined;
   #isSwept = false;
+  /** The RIB has rows that are not decided yet. */
+  #isDeciding = false;
   #isListening = false;
   #stopped: Promise<void> | undefined;
 
@@ -154,7 +156,13 @@ export class Daemon {
     );
     this.#kernel = kernelRoutes && nextHops && this.#makeKernel(kernelRoutes, nextHops);
     const updateOut = new UpdateOut(this.#rib);
-    this.#loop = new WorkLoop(this.#clock, [this.#rib, updateOut, { work: () => this.#feedKernel() }]);
+    const decide = {
+      work: (budgetMs: number) => {
+        this.#isDeciding = this.#rib.work(budgetMs);
+        return this.#isDeciding;
+      },
+    };
+    this.#loop = new WorkLoop(this.#clock, [decide, updateOut, { work: () => this.#feedKernel() }]);
     this.#speaker = new Speaker({
       clock: this.#clock,
       log,
@@ -396,7 +404,7 @@ export class Daemon {
 
   /** Orphans of an earlier run go once every peer has told all it has: until then they may be routes that are about to be heard. */
   #sweepIfConverged(): void {
-    if (this.#isSwept || this.#state.peers.length === 0) return;
+    if (this.#isSwept || this.#isDeciding || this.#state.peers.length === 0) return;
     const isDone = this.#speaker.peers().every(({ peer, updateIn }) => {
       const families = peer.session?.negotiated.families;
       return families !== undefined && [...families].every((family) => updateIn?.endOfRibReceived(family) === true);
