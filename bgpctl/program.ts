@@ -58,6 +58,13 @@ export function buildProgram(terminal: Terminal, env: Readonly<Record<string, st
     .description('whether the daemon has done its own job; exit code 1 while not')
     .action(async () => (await import('./commands/version.ts')).showHealth(context()));
   program
+    .command('status')
+    .description('of the daemon itself: memory, and how long its event loop keeps sockets and timers waiting')
+    .option('--reset', 'print the figures so far and begin to measure anew')
+    .action(async (options: { reset?: boolean }) =>
+      (await import('./commands/version.ts')).showStatus(context(), options),
+    );
+  program
     .command('version')
     .description('of bgpctl and of the daemon')
     .action(async () => {

@@ -32,6 +32,18 @@ export const endpoints = {
     summary: 'Whether the daemon has done its own job.',
     reply: json(api.healthReplySchema),
   },
+  status: {
+    method: 'GET',
+    path: '/v1/status',
+    summary: 'How the daemon itself is doing: memory, and how long its event loop keeps sockets and timers waiting.',
+    reply: json(api.statusReplySchema),
+  },
+  statusReset: {
+    method: 'POST',
+    path: '/v1/status/reset',
+    summary: 'The same, and begins to measure anew.',
+    reply: json(api.statusReplySchema),
+  },
   peers: { method: 'GET', path: '/v1/peers', summary: 'All configured peers.', reply: json(api.peersReplySchema) },
   peer: {
     method: 'GET',

@@ -571,6 +571,29 @@ export const versionOutputSchema = z
   .object({ bgpctl: text, daemon: versionReplySchema })
   .register(apiSchemas, { id: 'VersionOutput' });
 
+/** Reply of `GET /v1/status` and of `POST /v1/status/reset`. */
+export const statusReplySchema = z
+  .object({
+    node: text.describe('name of the node it serves'),
+    startedAt: timestamp,
+    uptimeSeconds: seconds,
+    memory: z.object({
+      residentOctets: count.describe('of the whole process'),
+      heapOctets: count.describe("in use of JavaScript's heap; the tables are beside it"),
+    }),
+    eventLoop: z
+      .object({
+        measuredSeconds: seconds.describe('since the daemon started, or since the last reset'),
+        busyShare: z.number().min(0).max(1).describe('share of that time in which it worked'),
+        p50Seconds: seconds,
+        p99Seconds: seconds.describe('what happened at 99 of 100 moments waited no longer'),
+        maxSeconds: seconds.describe('the longest stretch of work'),
+      })
+      .describe('how long arriving octets and timers that are due wait for the daemon to look at them'),
+  })
+  .register(apiSchemas, { id: 'StatusReply' });
+export type StatusReply = z.infer<typeof statusReplySchema>;
+
 /** Reply of `GET /v1/health`; never a function of one remote peer. Not ready is status 503 with this same body. */
 export const healthReplySchema = z
   .object({

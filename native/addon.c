@@ -2,7 +2,7 @@
 #include "addon.h"
 
 static napi_value init(napi_env env, napi_value exports) {
-  const function_t *const parts[] = {netns_functions, socket_functions, thread_functions, watch_functions};
+  const function_t *const parts[] = {netns_functions, socket_functions, thread_functions, turns_functions, watch_functions};
   if (!watch_init(env)) return NULL;
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     for (const function_t *each = parts[i]; each->name != NULL; each++) {

@@ -55,7 +55,8 @@ typedef struct {
 } function_t;
 
 /* Each part's functions, ended by one without a name. */
-extern const function_t netns_functions[], socket_functions[], thread_functions[], watch_functions[];
+extern const function_t netns_functions[], socket_functions[], thread_functions[], turns_functions[],
+    watch_functions[];
 
 /* watch.c: the state that an environment owns. False when that fails. */
 bool watch_init(napi_env env);

@@ -23,7 +23,7 @@ mkdir -p build
 flags="-std=gnu11 -O2 -Wall -Wextra -Werror"
 
 # Built beside the target and renamed, so that a running program never sees half a file.
-"$cc" $flags -fPIC -shared -fvisibility=hidden -I"$include" -o build/podroute.node.$$ native/addon.c native/args.c native/netns.c native/socket.c native/thread.c native/watch.c
+"$cc" $flags -fPIC -shared -fvisibility=hidden -I"$include" -o build/podroute.node.$$ native/addon.c native/args.c native/netns.c native/socket.c native/thread.c native/turns.c native/watch.c
 mv build/podroute.node.$$ build/podroute.node
 echo "built build/podroute.node"
 

@@ -28,6 +28,7 @@ import type {
   RoutesBegin,
   RoutesQuery,
   ShutdownRequest,
+  StatusReply,
   VersionReply,
 } from '../lib/api.ts';
 import { API_VERSION } from '../lib/api.ts';
@@ -38,6 +39,7 @@ import type { PathView, RouteQuery } from '../rib/types.ts';
 import { ControlError, type ControlSurface, type Listing } from './api/control-surface.ts';
 import { type PeerFacts, type PeerReading, peerDetail, peerSummary } from './api/peer-view.ts';
 import { apiRoute } from './api/route-view.ts';
+import type { EventLoopDelay } from './event-loop.ts';
 import type { ForwardingHop } from './forwarding.ts';
 import type { PeerEntry, Speaker } from './speaker.ts';
 
@@ -93,6 +95,11 @@ export interface ControlParts {
   blocks(): Block[];
   reload(dryRun: boolean): Promise<ReloadReply>;
   health(): HealthReply;
+  eventLoop: {
+    delay(): EventLoopDelay;
+    /** Measures from now on. */
+    reset(): void;
+  };
   /** Something was changed that the tables must work on. */
   wake(): void;
 }
@@ -121,6 +128,31 @@ export class Control implements ControlSurface {
 
   health(): HealthReply {
     return this.#parts.health();
+  }
+
+  status(): StatusReply {
+    const { node, startedAt, uptimeSeconds } = this.version();
+    const { rss, heapUsed } = process.memoryUsage();
+    const { elapsedMs, busyShare, p50Ms, p99Ms, maxMs } = this.#parts.eventLoop.delay();
+    return {
+      node,
+      startedAt,
+      uptimeSeconds,
+      memory: { residentOctets: rss, heapOctets: heapUsed },
+      eventLoop: {
+        measuredSeconds: elapsedMs / 1000,
+        busyShare,
+        p50Seconds: p50Ms / 1000,
+        p99Seconds: p99Ms / 1000,
+        maxSeconds: maxMs / 1000,
+      },
+    };
+  }
+
+  statusReset(): StatusReply {
+    const reply = this.status();
+    this.#parts.eventLoop.reset();
+    return reply;
   }
 
   peers(): PeersReply {

@@ -13,6 +13,7 @@ import { type Clock, systemClock, type TimerHandle } from '../lib/clock.ts';
 import type { Logger, LogLevel } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
 import { version } from '../lib/version.ts';
+import { TurnMeter } from '../native/index.ts';
 import { Rib } from '../rib/rib.ts';
 import type { RibPeerSettings } from '../rib/types.ts';
 import { ControlError } from './api/control-surface.ts';
@@ -29,6 +30,7 @@ import {
 } from './apply-config.ts';
 import { Control, type ForwardingReading } from './control.ts';
 import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
+import { eventLoopDelay } from './event-loop.ts';
 import { Forwarding } from './forwarding.ts';
 import type { ListenAddress } from './listener.ts';
 import { LocalAddresses } from './local-addresses.ts';
@@ -78,6 +80,7 @@ export class Daemon {
   readonly #kernel: Kernel | undefined;
   readonly #cni: CniServer | undefined;
   readonly #api: ApiServer;
+  readonly #turns = new TurnMeter();
   #state: DesiredState;
   #originated = new Map<string, Origination>();
   #discarded = new Map<string, Prefix>();
@@ -247,6 +250,7 @@ export class Daemon {
   async #stop({ keepRoutes }: { readonly keepRoutes: boolean }): Promise<void> {
     this.#sweepTimer?.clear();
     await this.#api.close();
+    this.#turns.close();
     await this.#cni?.close();
     this.#speaker.close('shutdown');
     this.#loop.close();
@@ -434,6 +438,7 @@ export class Daemon {
       blocks: () => blockReadings(this.#cni?.blocks() ?? [], this.#state, this.#discarded),
       reload: (dryRun) => this.#reloadForApi(dryRun),
       health: () => this.#health(),
+      eventLoop: { delay: () => eventLoopDelay(this.#turns.read()), reset: () => this.#turns.reset() },
       wake: () => this.#loop.wake(),
     });
   }

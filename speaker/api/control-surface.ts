@@ -18,6 +18,7 @@ import type {
   RoutesBegin,
   RoutesQuery,
   ShutdownRequest,
+  StatusReply,
   VersionReply,
 } from '../../lib/api.ts';
 
@@ -43,6 +44,9 @@ export interface Listing<Begin, Entry> {
 export interface ControlSurface {
   version(): VersionReply;
   health(): Awaitable<HealthReply>;
+  status(): Awaitable<StatusReply>;
+  /** As `status`, and begins to measure anew. */
+  statusReset(): Awaitable<StatusReply>;
   peers(): Awaitable<PeersReply>;
   peer(peer: string): Awaitable<PeerDetail>;
   clear(peer: string, request: ClearRequest): Awaitable<PeerActionReply>;

@@ -121,6 +121,8 @@ function handlersOf(surface: ControlSurface): Record<EndpointName, (request: Han
   return {
     version: () => surface.version(),
     health: () => surface.health(),
+    status: () => surface.status(),
+    statusReset: () => surface.statusReset(),
     peers: () => surface.peers(),
     peer: (request) => surface.peer(peerOf(request)),
     clear: (request) => surface.clear(peerOf(request), request.body as { soft: boolean }),

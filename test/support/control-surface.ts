@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Block, FibRoute, PeerDetail, PeerSummary, Pod, Route } from '../../lib/api.ts';
+import type { Block, FibRoute, PeerDetail, PeerSummary, Pod, Route, StatusReply } from '../../lib/api.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { ControlError, type ControlSurface } from '../../speaker/api/control-surface.ts';
@@ -138,6 +138,17 @@ export const block: Block = {
   discard: 'blackhole',
 };
 
+/** A daemon that has been up for a minute, and was busy in between. */
+export function statusReply(): StatusReply {
+  return {
+    node: 'node-a',
+    startedAt: '2026-01-02T03:04:05Z',
+    uptimeSeconds: 61,
+    memory: { residentOctets: 131_072_000, heapOctets: 8_000_000 },
+    eventLoop: { measuredSeconds: 60, busyShare: 0.0213, p50Seconds: 0, p99Seconds: 0.00432, maxSeconds: 0.0123 },
+  };
+}
+
 /** A call that changes something, as the fake saw it. */
 export type RecordedCall = readonly [string, ...unknown[]];
 
@@ -162,6 +173,11 @@ export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface 
       uptimeSeconds: 61,
     }),
     health: () => ({ ready: true, checks: [{ name: 'fib', ok: true }] }),
+    status: () => statusReply(),
+    statusReset() {
+      calls.push(['statusReset']);
+      return statusReply();
+    },
     peers: () => ({ localAs: 64512, routerId: '10.0.1.1', peers: [peerSummary()] }),
     peer: (name) => peerDetail({ name: known(name) }),
     clear(name, request) {

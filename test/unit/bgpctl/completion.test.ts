@@ -45,7 +45,7 @@ afterAll(() => daemon.close());
 
 describe('what may come next', () => {
   test.each<[string[], string[]]>([
-    [['s'], ['show', 'shutdown']],
+    [['s'], ['show', 'shutdown', 'status']],
     [
       ['show', ''],
       ['peers', 'routes', 'fib', 'pods', 'blocks'],
@@ -75,7 +75,7 @@ describe('what may come next', () => {
     ],
     [
       ['--json', 'sh'],
-      ['show', 'shutdown'],
+      ['show', 'shutdown', 'status'],
     ],
     [
       ['completion', ''],
@@ -118,7 +118,7 @@ describe('bash', () => {
   }
 
   test.each<[string, string[]]>([
-    ['bgpctl sh', ['show', 'shutdown']],
+    ['bgpctl sh', ['show', 'shutdown', 'status']],
     ['bgpctl show ', ['peers', 'routes', 'fib', 'pods', 'blocks']],
     ['bgpctl  clear t', ['tor', 'tor2']],
     ['bgpctl show routes --family=ipv6', ['ipv6', 'ipv6-unicast']],

@@ -196,6 +196,8 @@ describe('--json prints the documented shapes', () => {
     [['shutdown', 'tor'], api.peerActionReplySchema],
     [['enable', 'tor'], api.peerActionReplySchema],
     [['health'], api.healthReplySchema],
+    [['status'], api.statusReplySchema],
+    [['status', '--reset'], api.statusReplySchema],
   ])('%j', async (words, schema) => {
     const { socketPath } = await daemon();
     const { code, out } = await bgpctl(socketPath, ...words, '--json');

@@ -4,9 +4,9 @@ import { formatPeer, formatPeers } from '../../../bgpctl/commands/peers.ts';
 import { formatBlocks, formatPods } from '../../../bgpctl/commands/pods.ts';
 import { formatReload } from '../../../bgpctl/commands/reload.ts';
 import { formatRoutesDetail, marks } from '../../../bgpctl/commands/routes.ts';
-import { formatHealth } from '../../../bgpctl/commands/version.ts';
+import { formatHealth, formatStatus } from '../../../bgpctl/commands/version.ts';
 import type { Route } from '../../../lib/api.ts';
-import { block, fibRoute, peerDetail, peerSummary, pod, route } from '../../support/control-surface.ts';
+import { block, fibRoute, peerDetail, peerSummary, pod, route, statusReply } from '../../support/control-surface.ts';
 
 /** The text between the lines of a template, so that expectations can be read. */
 function lines(...text: string[]): string {
@@ -324,6 +324,17 @@ describe('reload and health', () => {
     );
     expect(formatReload({ applied: true, changes: [], resets: [], warnings: [] })).toBe(
       'Nothing changes: the running configuration is this one already.\n',
+    );
+  });
+
+  test('status', () => {
+    expect(formatStatus(statusReply())).toBe(
+      lines(
+        '  Node        node-a, up 00:01:01',
+        '  Memory      131 MB, of it 8 MB JavaScript heap',
+        '  Event loop  busy 2.1 % of 00:01:00',
+        '  Delay       p50 0.0 ms, p99 4.3 ms, max 12.3 ms',
+      ),
     );
   });
 

@@ -1,7 +1,13 @@
 import { ip, prefix } from 'bgp-ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Route } from '../../../lib/api.ts';
-import { fibCheckReplySchema, fibRouteSchema, peerDetailSchema, routeSchema } from '../../../lib/api.ts';
+import {
+  fibCheckReplySchema,
+  fibRouteSchema,
+  peerDetailSchema,
+  routeSchema,
+  statusReplySchema,
+} from '../../../lib/api.ts';
 import { rejectAll } from '../../../rib/policy/evaluate.ts';
 import { ControlError, type Listing } from '../../../speaker/api/control-surface.ts';
 import {
@@ -50,6 +56,7 @@ describe('what bgpctl is told', () => {
   let kernel: FakeReading;
   let reloads: boolean[];
   let wakes: number;
+  let resets: number;
 
   function control(forwarding: ForwardingReading | 'none' = kernel): Control {
     return new Control({
@@ -74,6 +81,12 @@ describe('what bgpctl is told', () => {
         return { applied: !dryRun, changes: [], resets: [], warnings: [] };
       },
       health: () => ({ ready: true, checks: [] }),
+      eventLoop: {
+        delay: () => ({ elapsedMs: 2000, busyShare: 0.25, p50Ms: 0, p99Ms: 4, maxMs: 12.5 }),
+        reset: () => {
+          resets++;
+        },
+      },
       wake: () => {
         wakes++;
         node.loop.wake();
@@ -96,6 +109,23 @@ describe('what bgpctl is told', () => {
     kernel = new FakeReading();
     reloads = [];
     wakes = 0;
+    resets = 0;
+  });
+
+  test('status: memory and event loop, in seconds and octets; a reset gives the figures so far', () => {
+    const reply = statusReplySchema.parse(control().statusReset());
+    expect(reply).toMatchObject({ node: 'node1', uptimeSeconds: 90 });
+    expect(reply.memory.residentOctets).toBeGreaterThan(reply.memory.heapOctets);
+    expect(reply.eventLoop).toEqual({
+      measuredSeconds: 2,
+      busyShare: 0.25,
+      p50Seconds: 0,
+      p99Seconds: 0.004,
+      maxSeconds: 0.0125,
+    });
+    expect(resets).toBe(1);
+    control().status();
+    expect(resets).toBe(1);
   });
 
   test('version: which program, for which node, since when', () => {
