@@ -36,6 +36,6 @@ def start(ctx):
         )
     path = ctx.write('podroute.yaml', '\n---\n'.join(documents) + '\n')
     ctx.spawn([
-        NODE, os.path.join(ROOT, 'speaker/main.ts'), '--config', path, '--node', 'dut',
+        os.path.join(ROOT, 'deploy/bin/podrouted'), '--config', path, '--node', 'dut',
         '--run-dir', os.path.join(ctx.dir, 'run'), '--state-dir', os.path.join(ctx.dir, 'state'),
     ])

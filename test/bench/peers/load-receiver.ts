@@ -1,10 +1,8 @@
 import { AttributeCode, AttributeCursor, UpdateScan } from 'bgp-ts';
+import { CHURN_COMMUNITY, type ChurnLog } from './load-churn.ts';
 import { contextOf, ipv6NextHop } from './load-stream.ts';
 import { attributesOf, bestSender, dutAs, type LoadTable, sessionAddress, sessionAs } from './load-table.ts';
 import type { Workload } from './workloads.ts';
-
-/** First community of a churn UPDATE has this in its high half, the second the next number; their low halves are the send time. */
-export const CHURN_COMMUNITY = 64_600;
 
 /** What was wrong with UPDATEs received. Any of these fails the run. */
 export interface LoadErrors {
@@ -72,12 +70,6 @@ export class Expectations {
   }
 }
 
-/** What a receiver reports besides keeping count. */
-export interface ReceiverHandlers {
-  /** A churn UPDATE came: prefix index, and its send time in units of 10 microseconds. */
-  churned(prefix: number, sentAt: number): void;
-}
-
 /**
  * The table one receiving session was told, prefix by prefix, checked against what the senders announced: every UPDATE is parsed whole, and
  * each prefix counts as right only with the attribute set of the sender whose path is best.
@@ -91,15 +83,16 @@ export class LoadReceiver {
   octets = 0;
   /** What was wrong first, with the octets of its UPDATE. */
   firstFault: string | undefined;
-  /** While true, communities carry send times. */
-  isChurn = false;
+  /** When the octets at hand were taken from the socket, milliseconds of the clock. */
+  takenMs = 0;
+  /** Once set, communities carry send times, which go there. */
+  churn: ChurnLog | undefined;
   /** 0: not held, 1: right, 2: a path that is not the best. */
   readonly #held: Uint8Array;
   readonly #workload: Workload;
   readonly #table: LoadTable;
   readonly #expectations: Expectations;
   readonly #errors: LoadErrors;
-  readonly #handlers: ReceiverHandlers;
   readonly #context: ReturnType<typeof contextOf>;
   readonly #scan = new UpdateScan();
   readonly #cursor = new AttributeCursor();
@@ -118,14 +111,12 @@ export class LoadReceiver {
     expectations: Expectations,
     dutAddress: number,
     errors: LoadErrors,
-    handlers: ReceiverHandlers,
   ) {
     this.#workload = workload;
     this.#table = table;
     this.#expectations = expectations;
     this.#dutAddress = dutAddress;
     this.#errors = errors;
-    this.#handlers = handlers;
     this.#context = contextOf(workload);
     this.#held = new Uint8Array(table.count);
     this.#firstAs = sessionAs(workload, 0);
@@ -177,7 +168,7 @@ export class LoadReceiver {
     const value = isBest ? 1 : 2;
     for (;;) {
       this.#set(i, value);
-      if (this.isChurn && this.#sentAt !== 0) this.#handlers.churned(i, this.#sentAt);
+      if (this.#sentAt !== 0) this.churn?.received(i, this.#sentAt, this.takenMs);
       if (at >= end) return;
       at = this.#table.read(bytes, at);
       i = this.#table.found;
@@ -258,7 +249,7 @@ export class LoadReceiver {
     if (!this.#equals(slice, bytes, pathStart, pathEnd)) return this.#fault('attribute');
     const hasNextHop = this.#workload.ipv6 ? this.#isIpv6NextHop(bytes) : this.#isNextHop(bytes, nextHop, nextHopEnd);
     if (!hasNextHop) return this.#fault('nextHop');
-    if (this.isChurn && isStamp(bytes, communities, communitiesEnd)) {
+    if (this.churn !== undefined && isStamp(bytes, communities, communitiesEnd)) {
       this.#sentAt = (u16(bytes, communities + 2) << 16) | u16(bytes, communities + 6);
     } else {
       this.#sentAt = 0;

@@ -5,12 +5,8 @@ import {
   encodeKeepalive,
   encodeOpen,
   Families,
-  frameType,
-  HEADER_OCTETS,
   ipv4FromUint32,
-  MAX_MESSAGE_OCTETS,
   MessageType,
-  nextFrame,
 } from 'bgp-ts';
 import {
   AddressFamily,
@@ -32,14 +28,13 @@ import {
   Watcher,
   WOULD_BLOCK,
 } from '../../../native/index.ts';
+import { inputBuffer, LoadInput } from './load-input.ts';
 
 const HOLD_SECONDS = 240;
-/** Taken from a socket, and given to one, at a time. */
+/** Given to a socket at a time. */
 const CHUNK_OCTETS = 256 << 10;
 const EAGAIN = 11;
 
-/** One buffer for all sessions: what is left of a message moves to its session's own before another one reads. */
-const shared = new Uint8Array(CHUNK_OCTETS + MAX_MESSAGE_OCTETS);
 const drainStatus = createDrainStatus();
 const keepalive = encodeKeepalive();
 
@@ -47,6 +42,7 @@ const keepalive = encodeKeepalive();
 export interface LoadSessionOptions {
   readonly localAddress: number;
   readonly remoteAddress: number;
+  readonly port: number;
   readonly asn: number;
   readonly ipv6: boolean;
 }
@@ -54,6 +50,10 @@ export interface LoadSessionOptions {
 /** What a session tells its owner. */
 export interface LoadSessionHandlers {
   established(): void;
+  /** Octets were taken from the socket just now; their messages follow. */
+  taken(): void;
+  /** The socket was looked after: what it had was handed over. */
+  turned(): void;
   /** One UPDATE without its header: `bytes` is valid during the call only. */
   update(bytes: Uint8Array, start: number, end: number): void;
   /** The other side ended it, or it never came up. Not called after `close`. */
@@ -67,8 +67,7 @@ export class LoadSession {
   readonly #fd: number;
   readonly #watcher: Watcher;
   readonly #open: Uint8Array;
-  readonly #rest = new Uint8Array(MAX_MESSAGE_OCTETS);
-  #restOctets = 0;
+  readonly #input: LoadInput;
   #isConnected = false;
   #isClosed = false;
   #queue: Uint8Array[] = [];
@@ -79,6 +78,7 @@ export class LoadSession {
 
   constructor(options: LoadSessionOptions, handlers: LoadSessionHandlers) {
     this.#handlers = handlers;
+    this.#input = new LoadInput({ message: (type, start, end) => this.#message(type, start, end) });
     const { afi, safi } = Families[options.ipv6 ? 'ipv6-unicast' : 'ipv4-unicast'];
     const capabilities: Capability[] = [
       { type: 'multiprotocol', afi, safi },
@@ -95,7 +95,7 @@ export class LoadSession {
     this.#fd = socket(AddressFamily.Inet, SocketType.Stream | SocketType.NonBlocking, 0);
     setsockopt(this.#fd, SocketLevel.Tcp, SocketOption.TCP_NODELAY, 1);
     bind(this.#fd, inetSocketAddress(ipv4FromUint32(options.localAddress).octets, 0));
-    connect(this.#fd, inetSocketAddress(ipv4FromUint32(options.remoteAddress).octets, 179));
+    connect(this.#fd, inetSocketAddress(ipv4FromUint32(options.remoteAddress).octets, options.port));
     this.#watcher = new Watcher(this.#fd, (events) => this.#ready(events));
     this.#watcher.start(PollEvent.Writable);
   }
@@ -137,6 +137,7 @@ export class LoadSession {
       }
       if ((events & PollEvent.Readable) !== 0) this.#read();
       if (!this.#isClosed && (events & PollEvent.Writable) !== 0) this.#pump();
+      this.#handlers.turned();
     } catch (error) {
       this.#end(String(error));
     }
@@ -170,49 +171,39 @@ export class LoadSession {
   }
 
   #read(): void {
-    const before = this.#restOctets;
-    if (before > 0) shared.set(this.#rest.subarray(0, before));
-    const end = before + drain(this.#fd, shared, before, 1, drainStatus);
-    let at = 0;
-    while (!this.#isClosed) {
-      const length = nextFrame(shared, at, end, MAX_MESSAGE_OCTETS);
-      if (length === 0) break;
-      if (length < 0) {
-        this.#end('a message header that is none');
-        return;
-      }
-      this.#message(frameType(shared, at), at + HEADER_OCTETS, at + length);
-      at += length;
-    }
-    this.#restOctets = end - at;
-    if (end > at) this.#rest.set(shared.subarray(at, end));
+    const before = this.#input.begin();
+    const end = before + drain(this.#fd, inputBuffer, before, 1, drainStatus);
     const errno = drainStatus[0]!;
-    if ((drainStatus[2]! & DrainFlag.EndOfStream) !== 0) this.#end('closed by the other side');
+    const isOver = (drainStatus[2]! & DrainFlag.EndOfStream) !== 0;
+    this.#handlers.taken();
+    if (!this.#input.finish(end)) this.#end('a message header that is none');
+    else if (isOver) this.#end('closed by the other side');
     else if (errno !== 0 && errno !== EAGAIN) this.#end(`recv: errno ${errno}`);
   }
 
-  #message(type: number, start: number, end: number): void {
+  #message(type: number, start: number, end: number): boolean {
     switch (type) {
       case MessageType.Update:
-        this.#handlers.update(shared, start, end);
-        return;
+        this.#handlers.update(inputBuffer, start, end);
+        break;
       case MessageType.Open: {
-        const open = decodeOpen(shared.slice(start, end));
+        const open = decodeOpen(inputBuffer.slice(start, end));
         if (open.ok) this.send(keepalive);
         else this.#end('an OPEN that cannot be read');
-        return;
+        break;
       }
       case MessageType.Keepalive:
-        if (this.isEstablished) return;
+        if (this.isEstablished) break;
         this.isEstablished = true;
         this.#keepaliveTimer = setInterval(() => this.send(keepalive), (HOLD_SECONDS / 4) * 1000);
         this.#handlers.established();
-        return;
+        break;
       case MessageType.Notification:
-        this.#end(`NOTIFICATION ${shared[start]}/${shared[start + 1]}`);
-        return;
+        this.#end(`NOTIFICATION ${inputBuffer[start]}/${inputBuffer[start + 1]}`);
+        break;
       default:
-        return;
+        break;
     }
+    return !this.#isClosed;
   }
 }

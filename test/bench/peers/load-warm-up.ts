@@ -1,40 +1,92 @@
-import { encodeUpdate, ipv4FromUint32, type PathAttributes } from 'bgp-ts';
-import { type Expectations, LoadReceiver, noErrors } from './load-receiver.ts';
+import { createServer, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { encodeKeepalive, encodeOpen, encodeUpdate, ipv4FromUint32, type NlriEntry, type PathAttributes } from 'bgp-ts';
+import { CHURN_COMMUNITY, type ChurnLog } from './load-churn.ts';
+import type { LoadReceiver } from './load-receiver.ts';
+import type { LoadSession } from './load-session.ts';
 import { contextOf, ipv6NextHop } from './load-stream.ts';
 import { attributesOf, dutAs, type LoadTable, sessionAddress } from './load-table.ts';
 import type { Workload } from './workloads.ts';
 
-const ENOUGH_MS = 400;
+/** For each of announcements, withdrawals and churn. */
+const ENOUGH_MS = 250;
 const SETS = 500;
+const LOOPBACK = 0x7f000001;
+
+/** Opens a session of the load process to an address and port. */
+type Open = (remote: { localAddress: number; remoteAddress: number; port: number }) => {
+  readonly session: LoadSession;
+  readonly up: Promise<void>;
+};
 
 /**
- * Checks UPDATEs as a speaker would send them, made here, for a moment: so that the checking is compiled before it counts, and so that a
- * workload which cannot be told right from wrong is found before a speaker is blamed.
- * @throws Error when one of them is taken for wrong
+ * Lets the load process talk to itself over the loopback interface, as it will to a speaker, for a moment: so that reading and checking are
+ * compiled before they count, and so that a workload which cannot be told right from wrong is found before a speaker is blamed.
+ * @param receiver gets what comes; whatever it finds wrong is there afterwards
  */
-export function warmUp(workload: Workload, table: LoadTable, expectations: Expectations): void {
-  if (table.count === 0) return;
-  const errors = noErrors();
-  const receiver = new LoadReceiver(workload, table, expectations, 0x0a000001, errors, { churned() {} });
-  const messages = madeUpdates(workload, table);
-  const deadline = performance.now() + ENOUGH_MS;
-  while (performance.now() < deadline) for (const bytes of messages) receiver.receive(bytes, 19, bytes.length);
-  if (receiver.firstFault !== undefined) throw new Error(`made in the warm-up: ${receiver.firstFault}`);
+export async function warmUp(
+  workload: Workload,
+  table: LoadTable,
+  receiver: LoadReceiver,
+  log: ChurnLog,
+  open: Open,
+): Promise<void> {
+  const { promise: accepted, resolve } = Promise.withResolvers<Socket>();
+  const server = createServer(resolve).listen(0, '127.0.0.1');
+  await new Promise((listening) => server.once('listening', listening));
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  const { session, up } = open({ localAddress: LOOPBACK, remoteAddress: LOOPBACK, port });
+  const socket = await accepted;
+  socket.on('error', () => {}).resume();
+  socket.write(
+    encodeOpen({ version: 4, myAs: dutAs, holdSeconds: 240, routerId: ipv4FromUint32(1), capabilities: [] }),
+  );
+  socket.write(encodeKeepalive());
+  await up;
+  const { announced, withdrawn, churned } = madeUpdates(workload, table);
+  const own = Buffer.concat(announced);
+  await repeat(socket, session, Buffer.concat([own, Buffer.concat(withdrawn)]));
+  await repeat(socket, session, own);
+  if (workload.ending === 'churn') {
+    receiver.churn = log;
+    await repeat(socket, session, Buffer.concat(churned));
+  }
+  session.close();
+  socket.destroy();
+  server.close();
 }
 
-function madeUpdates(workload: Workload, table: LoadTable): Uint8Array[] {
+/** Both directions, again and again. */
+async function repeat(socket: Socket, session: LoadSession, bytes: Buffer): Promise<void> {
+  const deadline = performance.now() + ENOUGH_MS;
+  while (performance.now() < deadline) {
+    if (session.queued === 0) session.send(bytes.subarray(0, Math.min(bytes.length, 4096)));
+    if (!socket.write(bytes)) await new Promise((drained) => socket.once('drain', drained));
+  }
+  await delay(10);
+}
+
+interface MadeUpdates {
+  readonly announced: Uint8Array[];
+  readonly withdrawn: Uint8Array[];
+  readonly churned: Uint8Array[];
+}
+
+/** UPDATEs as a speaker would send them. */
+function madeUpdates(workload: Workload, table: LoadTable): MadeUpdates {
   const context = contextOf(workload);
-  const messages: Uint8Array[] = [];
-  for (let i = 0; i < table.count && messages.length < SETS; ) {
+  const made: MadeUpdates = { announced: [], withdrawn: [], churned: [] };
+  for (let i = 0; i < table.count && made.announced.length < SETS; ) {
     const set = table.setOf[i]!;
-    const sender = workload.kind === 'reflection' ? set : messages.length % workload.senders;
+    const sender = workload.kind === 'reflection' ? set : made.announced.length % workload.senders;
     const { asPath = [], ...others } = attributesOf(workload, sender, set);
     const asns = asPath.flatMap((segment) => segment.asns);
     const attributes: PathAttributes =
       workload.kind === 'reflection'
         ? { ...others, asPath }
         : { ...others, asPath: [{ type: 'sequence', asns: [dutAs, ...asns] }] };
-    const nlri = [];
+    const nlri: NlriEntry[] = [];
     const wire = new Uint8Array(8);
     for (; i < table.count && table.setOf[i] === set; i++) {
       if (nlri.length === 50) continue;
@@ -45,13 +97,24 @@ function madeUpdates(workload: Workload, table: LoadTable): Uint8Array[] {
       nlri.push({ prefix: { address: { version: workload.ipv6 ? 6 : 4, octets } as const, length } });
     }
     const address = sessionAddress(sender);
-    const update = workload.ipv6
-      ? {
-          attributes,
-          mpReach: { afi: 2, safi: 1, family: 'ipv6-unicast' as const, nextHop: ipv6NextHop(address), nlri },
-        }
-      : { attributes: { ...attributes, nextHop: ipv4FromUint32(address) }, nlri };
-    messages.push(encodeUpdate(update, context));
+    const announce = (values: PathAttributes): Uint8Array =>
+      workload.ipv6
+        ? encodeUpdate(
+            {
+              attributes: values,
+              mpReach: { afi: 2, safi: 1, family: 'ipv6-unicast', nextHop: ipv6NextHop(address), nlri },
+            },
+            context,
+          )
+        : encodeUpdate({ attributes: { ...values, nextHop: ipv4FromUint32(address) }, nlri }, context);
+    made.announced.push(announce(attributes));
+    const stamp = [CHURN_COMMUNITY * 0x1_0000, (CHURN_COMMUNITY + 1) * 0x1_0000 + 1];
+    made.churned.push(announce({ ...attributes, communities: stamp }));
+    made.withdrawn.push(
+      workload.ipv6
+        ? encodeUpdate({ mpUnreach: { afi: 2, safi: 1, family: 'ipv6-unicast', withdrawn: nlri } }, context)
+        : encodeUpdate({ withdrawn: nlri }, context),
+    );
   }
-  return messages;
+  return made;
 }

@@ -4,11 +4,11 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeUpdate, ipv4FromUint32 } from 'bgp-ts';
-import { CHURN_COMMUNITY, Expectations, LoadReceiver, noErrors } from './load-receiver.ts';
+import { buildChurn, ChurnLog, type ChurnStream } from './load-churn.ts';
+import { Expectations, LoadReceiver, noErrors } from './load-receiver.ts';
 import { LoadSession } from './load-session.ts';
-import { buildStream, contextOf, ipv6NextHop } from './load-stream.ts';
-import { attributesOf, LoadTable, sessionAddress, sessionAs } from './load-table.ts';
+import { buildStream } from './load-stream.ts';
+import { LoadTable, sessionAddress, sessionAs } from './load-table.ts';
 import { warmUp } from './load-warm-up.ts';
 import type { LoadResult } from './results.ts';
 import { machineCpuSeconds, type Usage, usageOf } from './usage.ts';
@@ -26,10 +26,9 @@ export interface LoadPlan {
 }
 
 const SETTLE_SECONDS = 1;
-/** What UPDATEs of a churn are cut from, so that sending leaves little to collect. */
-const ARENA_OCTETS = 8 << 20;
-/** Send times in churn UPDATEs are counted in units of 10 microseconds. */
-const STAMPS_PER_MS = 100;
+/** How often a wait looks around when no socket has anything. */
+const IDLE_MS = 20;
+const BGP_PORT = 179;
 
 const plan = JSON.parse(readFileSync(process.argv[2] ?? '', 'utf8')) as LoadPlan;
 const { workload } = plan;
@@ -42,66 +41,71 @@ const sessions: LoadSession[] = [];
 /** Receiver of session `i`, if it is one. */
 const receivers: (LoadReceiver | undefined)[] = [];
 let problem: string | undefined;
-/** When an UPDATE came last, milliseconds. */
-let lastReceived = 0;
-
-// --- Churn bookkeeping: newest version sent and received of each prefix, and how many differ. ---
-const sentStamps = new Int32Array(workload.ending === 'churn' ? table.count : 0);
-const seenStamps = new Int32Array(sentStamps.length);
-let outdated = 0;
-let latencies = new Int32Array(0);
-let latencyCount = 0;
-let stampOrigin = 0;
-
-function stampNow(): number {
-  return Math.round((performance.now() - stampOrigin) * STAMPS_PER_MS) + 1;
-}
-
-function churned(prefix: number, sentAt: number): void {
-  if (latencyCount < latencies.length) latencies[latencyCount++] = Math.max(0, stampNow() - sentAt);
-  if (seenStamps[prefix] !== sentStamps[prefix] && sentAt === sentStamps[prefix]) outdated--;
-  seenStamps[prefix] = sentAt;
-}
+/** When octets were last taken from a socket, milliseconds of the clock. */
+let takenMs = 0;
+/** Called when a socket was looked after. */
+let onTurn = (): void => {};
 
 // --- Sessions ---
+
+/** Where a session goes; for the warm-up to this process itself. */
+interface Remote {
+  readonly localAddress: number;
+  readonly remoteAddress: number;
+  readonly port: number;
+}
+
+/** One attempt at session `i`. */
+function openSession(
+  i: number,
+  remote: Remote,
+  receiver: LoadReceiver | undefined,
+  established: () => void,
+  ended: (reason: string) => void,
+): LoadSession {
+  return new LoadSession(
+    { ...remote, asn: sessionAs(workload, i), ipv6: workload.ipv6 },
+    {
+      established,
+      ended,
+      taken() {
+        takenMs = performance.now();
+      },
+      turned() {
+        onTurn();
+      },
+      update(bytes, start, end) {
+        if (receiver === undefined) return;
+        receiver.takenMs = takenMs;
+        receiver.receive(bytes, start, end);
+      },
+    },
+  );
+}
 
 /** Brings up session `i`; tried again when the speaker refuses or drops it. @returns seconds on the clock when it was Established */
 function connectSession(i: number): Promise<number> {
   const isReceiver = isReflection || i >= workload.senders;
+  const remote: Remote = { localAddress: sessionAddress(i), remoteAddress: plan.dutAddress, port: BGP_PORT };
   return new Promise((resolve) => {
     const attempt = (): void => {
       const receiver = isReceiver
-        ? new LoadReceiver(workload, table, expectations, plan.dutAddress, errors, { churned })
+        ? new LoadReceiver(workload, table, expectations, plan.dutAddress, errors)
         : undefined;
       receivers[i] = receiver;
       let wasUp = false;
-      const session = new LoadSession(
-        {
-          localAddress: sessionAddress(i),
-          remoteAddress: plan.dutAddress,
-          asn: sessionAs(workload, i),
-          ipv6: workload.ipv6,
-        },
-        {
-          established() {
-            wasUp = true;
-            resolve(performance.now() / 1000);
-          },
-          update(bytes, start, end) {
-            receiver?.receive(bytes, start, end);
-            lastReceived = performance.now();
-          },
-          ended(reason) {
-            if (!wasUp) {
-              setTimeout(attempt, 100);
-              return;
-            }
-            errors.lost++;
-            problem ??= `session ${i} lost: ${reason}`;
-          },
-        },
-      );
-      sessions[i] = session;
+      const established = (): void => {
+        wasUp = true;
+        resolve(performance.now() / 1000);
+      };
+      sessions[i] = openSession(i, remote, receiver, established, (reason) => {
+        if (!wasUp) {
+          setTimeout(attempt, 100);
+          return;
+        }
+        errors.lost++;
+        problem ??= `session ${i} lost: ${reason}`;
+      });
     };
     attempt();
   });
@@ -125,26 +129,28 @@ async function within<T>(what: string, work: Promise<T>): Promise<T> {
   return result as T;
 }
 
-/** Turns of the event loop until `isDone`; the time of the UPDATE that made it so. */
+/** Waits until `isDone`, which is asked whenever a socket was looked after. @returns seconds on the clock of the octets that made it so */
 async function until(what: string, isDone: () => boolean): Promise<number> {
   const deadline = performance.now() + workload.timeoutSeconds * 1000;
   for (;;) {
-    const now = performance.now();
-    if (isDone()) return lastReceived / 1000;
+    if (isDone()) return takenMs / 1000;
     if (problem !== undefined) throw new Error(problem);
     const wrong = Object.entries(errors).find(([, count]) => count > 0);
     if (wrong !== undefined) {
       const fault = receivers.find((r) => r?.firstFault !== undefined)?.firstFault ?? wrong[0];
       throw new Error(`${what}: ${wrong[1]} errors, the first ${fault}`);
     }
-    if (now > deadline) throw new Error(`${what}: not within ${workload.timeoutSeconds} s: ${held()}`);
-    await nextEvents();
+    if (performance.now() > deadline) throw new Error(`${what}: not within ${workload.timeoutSeconds} s: ${held()}`);
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, IDLE_MS);
+      onTurn = () => {
+        if (!isDone()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    onTurn = () => {};
   }
-}
-
-/** Waits for the next thing that happens, at most a millisecond. */
-function nextEvents(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 function held(): string {
@@ -205,13 +211,10 @@ function received(): { updates: number; octets: number } {
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
 
-async function converge(result: Mutable<LoadResult>): Promise<void> {
-  const streams = Array.from({ length: workload.senders }, (_, i) => buildStream(workload, table, i));
-  globalThis.gc?.();
-  await delay(100);
+async function converge(result: Mutable<LoadResult>, streams: readonly Uint8Array[]): Promise<void> {
   const before = mark();
   const start = performance.now() / 1000;
-  for (const [i, stream] of streams.entries()) sessions[i]?.send(stream.bytes);
+  for (const [i, stream] of streams.entries()) sessions[i]?.send(stream);
   const watched = receivers.map((_, i) => i).filter((i) => receivers[i] !== undefined);
   // Receivers that are done stay done, or the check after the settling time finds it; so the loop looks at the last one only.
   let first = 0;
@@ -255,112 +258,37 @@ async function withdraw(result: Mutable<LoadResult>): Promise<void> {
   result.withdrawCpuSeconds = mark().dut.cpuSeconds - before.dut.cpuSeconds;
 }
 
-/** One UPDATE for each prefix with room for its send time, which is written in place when it is due. */
-function churnTemplates(): { bytes: Uint8Array; starts: Int32Array; stampAt: Int32Array } {
-  const context = contextOf(workload);
-  const nextHop = workload.ipv6 ? ipv6NextHop(sessionAddress(0)) : ipv4FromUint32(sessionAddress(0));
-  const communities = [CHURN_COMMUNITY * 0x1_0000, (CHURN_COMMUNITY + 1) * 0x1_0000];
-  let bytes = new Uint8Array(1 << 20);
-  const starts = new Int32Array(table.count + 1);
-  const stampAt = new Int32Array(table.count);
-  let at = 0;
-  let set = -1;
-  let head: Uint8Array = new Uint8Array(0);
-  let stampOffset = 0;
-  for (let i = 0; i < table.count; i++) {
-    if (table.setOf[i] !== set) {
-      set = table.setOf[i]!;
-      head = encodeUpdate({ attributes: { ...attributesOf(workload, 0, set), nextHop, communities } }, context);
-      stampOffset = offsetOf(head, CHURN_COMMUNITY);
-    }
-    if (bytes.length - at < head.length + 16) {
-      const larger = new Uint8Array(bytes.length * 2);
-      larger.set(bytes);
-      bytes = larger;
-    }
-    bytes.set(head, at);
-    const end = table.write(bytes, at + head.length, i);
-    bytes[at + 16] = (end - at) >> 8;
-    bytes[at + 17] = end - at;
-    stampAt[i] = at + stampOffset + 2;
-    starts[i] = at;
-    at = end;
-  }
-  starts[table.count] = at;
-  return { bytes, starts, stampAt };
-}
-
-function offsetOf(bytes: Uint8Array, community: number): number {
-  for (let i = 0; i + 8 <= bytes.length; i++) {
-    const isHere =
-      ((bytes[i]! << 8) | bytes[i + 1]!) === community && ((bytes[i + 4]! << 8) | bytes[i + 5]!) === community + 1;
-    if (isHere) return i;
-  }
-  throw new Error('no communities in the template');
-}
-
-async function churn(result: Mutable<LoadResult>): Promise<void> {
+async function churn(result: Mutable<LoadResult>, { bytes, starts }: ChurnStream, log: ChurnLog): Promise<void> {
   const rate = workload.churnRate ?? 0;
-  const count = rate * (workload.churnSeconds ?? 0);
-  const { bytes, starts, stampAt } = churnTemplates();
-  latencies = new Int32Array(count);
-  for (const receiver of receivers) if (receiver !== undefined) receiver.isChurn = true;
-  // A stride without common divisor with the table: every prefix has its turn before one comes again.
-  let stride = Math.floor(table.count * 0.618) | 1;
-  while (commonDivisor(stride, table.count) !== 1) stride += 2;
-  let prefix = 0;
-  let sent = 0;
-  let arena = new Uint8Array(0);
-  globalThis.gc?.();
-  await delay(100);
+  const count = starts.length - 1;
+  for (const receiver of receivers) if (receiver !== undefined) receiver.churn = log;
   const before = mark();
-  const seenBefore = latencyCount;
-  stampOrigin = performance.now();
-  while (sent < count) {
-    const elapsed = performance.now() - stampOrigin;
-    const due = Math.min(count, Math.floor((elapsed * rate) / 1000));
-    if (due > sent) {
-      let octets = 0;
-      for (let k = sent, p = prefix; k < due; k++) {
-        p = (p + stride) % table.count;
-        octets += starts[p + 1]! - starts[p]!;
+  const origin = performance.now();
+  log.begin(origin);
+  let sent = 0;
+  // What is due goes out whenever a socket was looked after, and every millisecond; nothing is made meanwhile that must be collected.
+  await new Promise<void>((resolve) => {
+    const sendDue = (): void => {
+      const due = Math.min(count, Math.floor(((performance.now() - origin) * rate) / 1000));
+      if (due > sent) {
+        sessions[0]?.send(bytes.subarray(starts[sent], starts[due]));
+        sent = due;
       }
-      if (arena.length < octets) arena = new Uint8Array(ARENA_OCTETS + octets);
-      const out = arena.subarray(0, octets);
-      arena = arena.subarray(octets);
-      for (let at = 0; sent < due; sent++) {
-        prefix = (prefix + stride) % table.count;
-        const stamp = Math.round(((sent * 1000) / rate) * STAMPS_PER_MS) + 1;
-        const start = starts[prefix]!;
-        out.set(bytes.subarray(start, starts[prefix + 1]), at);
-        const mark = at + stampAt[prefix]! - start;
-        out[mark] = stamp >>> 24;
-        out[mark + 1] = stamp >>> 16;
-        out[mark + 4] = stamp >>> 8;
-        out[mark + 5] = stamp;
-        if (seenStamps[prefix] === sentStamps[prefix]) outdated++;
-        sentStamps[prefix] = stamp;
-        at += starts[prefix + 1]! - start;
-      }
-      sessions[0]?.send(out);
-    }
-    if (problem !== undefined) throw new Error(problem);
-    // No timer: they are a millisecond coarse. The loop spins, looking after the sockets at every turn.
-    await new Promise((resolve) => setImmediate(resolve));
-  }
+    };
+    const tick = (): void => {
+      sendDue();
+      if (sent < count && problem === undefined) setTimeout(tick, 1);
+      else resolve();
+    };
+    onTurn = sendDue;
+    tick();
+  });
   const lastSent = performance.now() / 1000;
-  const end = await until('churn', () => outdated === 0);
+  const end = await until('churn', () => log.outdated === 0);
   result.drainSeconds = Math.max(0, end - lastSent);
   result.churnCpuSeconds = mark().dut.cpuSeconds - before.dut.cpuSeconds;
-  result.seenShare = (latencyCount - seenBefore) / count;
-  const sorted = latencies.slice(0, latencyCount).sort();
-  const at = (share: number): number =>
-    (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0) / STAMPS_PER_MS;
-  result.latencyMs = { p50: at(0.5), p90: at(0.9), p99: at(0.99), p999: at(0.999), max: at(1) };
-}
-
-function commonDivisor(a: number, b: number): number {
-  return b === 0 ? a : commonDivisor(b, a % b);
+  result.seenShare = log.count / count;
+  result.latencyMs = log.latencyMs();
 }
 
 async function late(result: Mutable<LoadResult>): Promise<void> {
@@ -373,21 +301,42 @@ async function late(result: Mutable<LoadResult>): Promise<void> {
   result.lateCpuSeconds = mark().dut.cpuSeconds - before.dut.cpuSeconds;
 }
 
+/** Compiles what counts later: a session over the loopback interface with this process, which sends itself what a speaker would. */
+async function rehearse(): Promise<void> {
+  const log = new ChurnLog(new Int32Array(table.count), 1000);
+  const trial = noErrors();
+  const receiver = new LoadReceiver(workload, table, expectations, plan.dutAddress, trial);
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  const work = warmUp(workload, table, receiver, log, (remote) => {
+    const { promise: up, resolve } = Promise.withResolvers<void>();
+    const session = openSession(0, remote, receiver, resolve, (reason) => reject(new Error(`warm-up: ${reason}`)));
+    return { session, up };
+  });
+  await within('warm-up', Promise.race([work, failed]));
+  if (receiver.firstFault !== undefined) throw new Error(`made in the warm-up: ${receiver.firstFault}`);
+}
+
 async function run(result: Mutable<LoadResult>): Promise<void> {
-  warmUp(workload, table, expectations);
+  const isIdle = workload.ending === 'idle';
+  const churnCount = (workload.churnRate ?? 0) * (workload.churnSeconds ?? 0);
+  const churning = churnCount === 0 ? undefined : buildChurn(workload, table, churnCount, workload.churnRate ?? 0);
+  const log = churning === undefined ? undefined : new ChurnLog(churning.newest, churnCount);
+  const streams = Array.from({ length: workload.senders }, (_, i) => buildStream(workload, table, i).bytes);
+  if (table.count > 0) await rehearse();
+  globalThis.gc?.();
   result.startOctets = usageOf(plan.dutPids).residentOctets;
   const start = performance.now() / 1000;
   await connectAll();
   result.sessionsSeconds = performance.now() / 1000 - start;
   await delay(SETTLE_SECONDS * 1000);
   result.idleOctets = usageOf(plan.dutPids).residentOctets;
-  if (workload.ending === 'idle') {
+  if (isIdle) {
     if (problem !== undefined) throw new Error(problem);
     return;
   }
-  await converge(result);
+  await converge(result, streams);
   if (workload.ending === 'withdraw') await withdraw(result);
-  else if (workload.ending === 'churn') await churn(result);
+  else if (churning !== undefined && log !== undefined) await churn(result, churning, log);
   else if (workload.ending === 'late-receiver') await late(result);
 }
 

@@ -14,6 +14,8 @@ import { sessionsOf, type Workload } from './workloads.ts';
 /** Sessions in the handshake at once: listen queues of some speakers are that short. */
 const CONNECTING = 6;
 const DUT_ADDRESS = 0x0a000001;
+/** The load process makes little and collects it, if ever, in its own thread, not on the processor that the speaker runs on. */
+const LOAD_FLAGS = ['--expose-gc', '--single-threaded-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
 
 /**
  * One run: two fresh namespaces joined by a veth pair, the speaker in one and the load process in the other. Both are gone when it ends,
@@ -99,8 +101,7 @@ async function runLoad(host: LabHost, plan: Pick<LoadPlan, 'workload' | 'dutPids
   const program = fileURLToPath(new URL('./load.ts', import.meta.url));
   const load = host.start('load', [
     process.execPath,
-    '--expose-gc',
-    '--max-semi-space-size=64',
+    ...LOAD_FLAGS,
     program,
     host.write('plan.json', JSON.stringify(full)),
   ]);
