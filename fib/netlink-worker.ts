@@ -22,6 +22,7 @@ import {
 import { asKernelNextHop, nextHopRequest } from './next-hop-codec.ts';
 import { type Outcome, RouteBatchWriter } from './route-batch.ts';
 import { RouteRecordReader } from './route-records.ts';
+import { encoderWarmUp } from './warm-up.ts';
 import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts';
 
 /** Records that make a message to the main thread worth its while; 40 octets each. */
@@ -305,6 +306,16 @@ function start(): void {
     }
   });
   post({ type: 'ready' });
+  warmUp();
+}
+
+/** Between other things, in pieces too short to keep them waiting. */
+function warmUp(): void {
+  const step = encoderWarmUp();
+  const next = (): void => {
+    if (step()) setImmediate(next).unref();
+  };
+  setImmediate(next).unref();
 }
 
 start();
