@@ -19,14 +19,23 @@ export function noErrors(): LoadErrors {
   return { malformed: 0, unknownPrefix: 0, attribute: 0, nextHop: 0, community: 0, lost: 0 };
 }
 
+/** Whether several receivers hear of the same sets: then what was checked octet by octet once need only be compared. */
+function repeatsBlocks({ kind, ipv6, ending }: Workload): boolean {
+  return !ipv6 && (kind === 'reflection' || ending === 'late-receiver');
+}
+
 /** The attribute values that a receiver must see, in octets, for each sender and set: slices of one array. */
 export class Expectations {
   readonly bytes: Uint8Array;
   /** Three slices (AS_PATH, communities, large communities) for each sender and set; slice k is `bytes[starts[k], starts[k + 1])`. */
   readonly starts: Uint32Array;
   readonly #sets: number;
+  /** Where attribute blocks come again, by set: the block that was found right last, and whose it is; -1: none. */
+  readonly #passed: Uint8Array[] = [];
+  readonly #passedSender: Int32Array;
 
   constructor(workload: Workload) {
+    this.#passedSender = new Int32Array(repeatsBlocks(workload) ? workload.sets : 0).fill(-1);
     const isReflection = workload.kind === 'reflection';
     const senders = isReflection ? 1 : workload.senders;
     this.#sets = workload.sets;
@@ -64,6 +73,23 @@ export class Expectations {
     this.bytes = new Uint8Array(view.buffer, 0, at);
   }
 
+  /** Notes an attribute block that was found right. */
+  pass(set: number, sender: number, bytes: Uint8Array, start: number, end: number): void {
+    if (this.#passedSender.length === 0) return;
+    this.#passed[set] = bytes.slice(start, end);
+    this.#passedSender[set] = sender;
+  }
+
+  /** Whose block it is when one of the same octets was found right for this set before, otherwise -1. */
+  passedSender(set: number, bytes: Uint8Array, start: number, end: number): number {
+    const sender = this.#passedSender[set]!;
+    if (sender < 0) return -1;
+    const block = this.#passed[set]!;
+    if (block.length !== end - start) return -1;
+    for (let i = 0; i < block.length; i++) if (block[i] !== bytes[start + i]) return -1;
+    return sender;
+  }
+
   /** Index of the first of the three slices. */
   sliceOf(sender: number, set: number): number {
     return (sender * this.#sets + set) * 3;
@@ -98,6 +124,7 @@ export class LoadReceiver {
   readonly #cursor = new AttributeCursor();
   readonly #dutAddress: number;
   readonly #firstAs: number;
+  readonly #repeats: boolean;
   #sender = 0;
   #sentAt = 0;
   /** The UPDATE at hand. */
@@ -118,6 +145,7 @@ export class LoadReceiver {
     this.#dutAddress = dutAddress;
     this.#errors = errors;
     this.#context = contextOf(workload);
+    this.#repeats = repeatsBlocks(workload);
     this.#held = new Uint8Array(table.count);
     this.#firstAs = sessionAs(workload, 0);
   }
@@ -134,6 +162,7 @@ export class LoadReceiver {
     this.#end = end;
     this.updates++;
     this.octets += end - start + 19;
+    if (this.#repeats && this.#receiveKnown(bytes, start, end)) return;
     const scan = this.#scan;
     if (!scan.read(bytes, start, end, this.#context)) {
       this.#fault('malformed');
@@ -146,6 +175,24 @@ export class LoadReceiver {
     } else if (scan.nlriCount > 0) this.#announce(bytes, scan.nlriStart, scan.nlriEnd);
   }
 
+  /** An UPDATE with nothing but announcements whose attributes were checked before. @returns whether it was one */
+  #receiveKnown(bytes: Uint8Array, start: number, end: number): boolean {
+    if (end - start < 5 || u16(bytes, start) !== 0) return false;
+    const attributes = start + 4;
+    const nlri = attributes + u16(bytes, start + 2);
+    if (nlri >= end || !isWhole(bytes, nlri, end)) return false;
+    const at = this.#table.read(bytes, nlri);
+    const i = this.#table.found;
+    if (i < 0) return false;
+    const set = this.#table.setOf[i]!;
+    const sender = this.#expectations.passedSender(set, bytes, attributes, nlri);
+    if (sender < 0) return false;
+    this.#sender = sender;
+    this.#sentAt = 0;
+    this.#hold(bytes, at, end, i, set);
+    return true;
+  }
+
   #withdraw(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; ) {
       at = this.#table.read(bytes, at);
@@ -156,14 +203,25 @@ export class LoadReceiver {
   }
 
   #announce(bytes: Uint8Array, start: number, end: number): void {
-    let at = this.#table.read(bytes, start);
-    let i = this.#table.found;
+    const at = this.#table.read(bytes, start);
+    const i = this.#table.found;
     if (i < 0) {
       this.#fault('unknownPrefix');
       return;
     }
     const set = this.#table.setOf[i]!;
     if (!this.#checkAttributes(bytes, set)) return;
+    const { attributesStart, attributesEnd } = this.#scan;
+    if (this.#repeats && this.#sentAt === 0) {
+      this.#expectations.pass(set, this.#sender, bytes, attributesStart, attributesEnd);
+    }
+    this.#hold(bytes, at, end, i, set);
+  }
+
+  /** Prefix `first`, and those up to `end`, which must be of the same set, are held now with the attributes at hand. */
+  #hold(bytes: Uint8Array, start: number, end: number, first: number, set: number): void {
+    let at = start;
+    let i = first;
     const isBest = this.#workload.kind === 'reflection' || this.#sender === bestSender(this.#workload, set);
     const value = isBest ? 1 : 2;
     for (;;) {
@@ -288,6 +346,17 @@ export class LoadReceiver {
     const isMapped = u16(bytes, start + 10) === 0xffff && u32(bytes, start) === 0;
     return isMapped || u32(bytes, start) === u32(ipv6NextHop(0).octets, 0);
   }
+}
+
+/** Whether the octets are IPv4 NLRI, none cut short or too long. */
+function isWhole(bytes: Uint8Array, start: number, end: number): boolean {
+  let at = start;
+  while (at < end) {
+    const length = bytes[at]!;
+    if (length > 32) return false;
+    at += 1 + ((length + 7) >> 3);
+  }
+  return at === end;
 }
 
 /** Whether these communities are a send time. */

@@ -91,12 +91,18 @@ export class LoadTable {
     const length = bytes[at]!;
     const octets = (length + 7) >> 3;
     let high = 0;
-    let low = 0;
-    for (let i = 0; i < octets; i++) {
-      if (i < 4) high |= bytes[at + 1 + i]! << (24 - 8 * i);
-      else if (i < 7) low |= bytes[at + 1 + i]! << (24 - 8 * (i - 4));
-    }
-    this.found = octets > 7 ? -1 : this.#find(high, low | length);
+    let low = length;
+    if (octets > 0) high = bytes[at + 1]! << 24;
+    if (octets > 1) high |= bytes[at + 2]! << 16;
+    if (octets > 2) high |= bytes[at + 3]! << 8;
+    if (octets > 3) high |= bytes[at + 4]!;
+    for (let i = 4; i < octets && i < 7; i++) low |= bytes[at + 1 + i]! << (24 - 8 * (i - 4));
+    // Often it is the one that was sent next.
+    const next = this.found + 1;
+    if (octets > 7) this.found = -1;
+    else if (next === this.count || this.high[next] !== high || this.low[next] !== low)
+      this.found = this.#find(high, low);
+    else this.found = next;
     return at + 1 + octets;
   }
 

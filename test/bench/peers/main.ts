@@ -16,6 +16,7 @@ import { chartWorkloads, quickWorkloads, scaled, standardWorkloads, type Workloa
 interface Options {
   readonly peers: string[];
   readonly runs: number;
+  readonly long: number;
   readonly scale: number;
   readonly quick?: true;
   readonly forCharts?: true;
@@ -37,9 +38,10 @@ const program = new Command('bench:peers')
   .argument('[workloads...]', `what to run (default: ${standardWorkloads.join(' ')})`)
   .option('--peers <names>', 'speakers, by comma', list, [...defaultSpeakers])
   .option('--runs <n>', 'runs of each; medians are printed', positive, 3)
+  .option('--long <seconds>', 'a run that takes longer is not repeated', positive, 15)
   .option('--scale <factor>', 'prefixes and attribute sets times this', positive, 1)
   .option('--quick', `one run each of ${quickWorkloads.join(', ')}: a minute`)
-  .option('--for-charts', 'the further workloads that the charts are drawn from')
+  .option('--for-charts', 'one run each of the further workloads that the charts are drawn from, too')
   .option('--out <file>', 'where results are stored', defaultResults)
   .option('--append', 'keep the results that the file holds')
   .option('--check', "fail when one of podroute's targets is missed")
@@ -57,14 +59,22 @@ function positive(text: string): number {
   return value;
 }
 
-function chosenWorkloads(names: readonly string[], options: Options): Workload[] {
-  const wanted =
-    names.length > 0 ? names : options.quick ? quickWorkloads : options.forCharts ? chartWorkloads : standardWorkloads;
-  return wanted.map((name) => {
+/** A workload and how often each speaker runs it. */
+interface Job {
+  readonly workload: Workload;
+  readonly runs: number;
+}
+
+function chosenJobs(names: readonly string[], options: Options): Job[] {
+  const { quick, forCharts, runs, scale } = options;
+  const first = names.length > 0 ? names : quick ? quickWorkloads : standardWorkloads;
+  const further = forCharts ? chartWorkloads.filter((name) => !first.includes(name)) : [];
+  const job = (name: string, times: number): Job => {
     const workload = byName.get(name);
     if (workload === undefined) program.error(`no workload '${name}': there are ${[...byName.keys()].join(', ')}`);
-    return scaled(workload as Workload, options.scale);
-  });
+    return { workload: scaled(workload as Workload, scale), runs: times };
+  };
+  return [...first.map((name) => job(name, quick ? 1 : runs)), ...further.map((name) => job(name, 1))];
 }
 
 function chosenSpeakers({ peers }: Options): Speaker[] {
@@ -91,8 +101,7 @@ function report(result: RunResult): void {
 async function main(): Promise<void> {
   program.parse();
   const options = program.opts<Options>();
-  const chosen = chosenWorkloads(program.args, options);
-  const runs = options.quick ? 1 : options.runs;
+  const jobs = chosenJobs(program.args, options);
   if (process.getuid?.() !== 0) program.error('needs root: it makes network namespaces');
   if (options.install) install();
   const present = chosenSpeakers(options).filter((speaker) => {
@@ -107,17 +116,21 @@ async function main(): Promise<void> {
     process.once(name, () => stop.abort(`ended by ${name}`));
   }
   let failures = 0;
-  for (const workload of chosen) {
+  for (const { workload, runs } of jobs) {
     process.stdout.write(`\n${workload.name}: ${workload.about}\n`);
+    const long = new Set<Speaker>();
     for (let n = 0; n < runs; n++) {
       for (const speaker of present) {
+        if (long.has(speaker)) continue;
         const reason = speaker.leavesOut?.(workload);
         if (reason !== undefined) {
           if (n === 0) process.stdout.write(`${workload.name} ${speaker.name}: left out: ${reason}\n`);
           continue;
         }
+        const began = performance.now();
         try {
-          const result = await runOnce(speaker, workload, stop.signal, options.keep);
+          const own = scaled(workload, speaker.shareOf?.(workload) ?? 1);
+          const result = await runOnce(speaker, own, stop.signal, options.keep);
           report(result);
           if (!result.ok) failures++;
           results.push(result);
@@ -130,6 +143,7 @@ async function main(): Promise<void> {
           failures++;
           process.stdout.write(`${workload.name} ${speaker.name}: FAILED: ${String(error)}\n`);
         }
+        if (performance.now() - began > options.long * 1000) long.add(speaker);
       }
     }
     process.stdout.write(`\n${formatTable(results, workload.name, present[0]?.name ?? '')}\n`);

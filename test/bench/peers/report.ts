@@ -1,4 +1,5 @@
-import { formatTable, medianOf, type RunResult } from './results.ts';
+import { formatTable, isShareOf, medianOf, type RunResult, thousands } from './results.ts';
+import { speakers } from './speakers.ts';
 import { checkTargets } from './targets.ts';
 import { workloads } from './workloads.ts';
 
@@ -72,10 +73,44 @@ export function formatSummary(results: readonly RunResult[]): string {
     const other = medianOf(results, workload, reference, figure);
     const own = values.at(-1);
     const ratio = own === undefined || other === undefined || other === 0 ? '' : (own / other).toFixed(2);
-    const cells = values.map((value) => (value === undefined ? '' : format(value)));
+    const cells = devices.map((device, i) => {
+      const value = values[i];
+      return value === undefined ? smaller(results, workload, device, figure, format) : format(value);
+    });
     lines.push(`| ${[workload, name, ...cells, ratio].join(' | ')} |`);
   }
-  return [...lines, '', `${versionsOf(results)}.`].join('\n');
+  return [...lines, '', ...gaps(results), `${versionsOf(results)}.`].join('\n');
+}
+
+/** The figure of a speaker that had the workload with fewer prefixes, with their number; empty if there is none. */
+function smaller(
+  results: readonly RunResult[],
+  workload: string,
+  device: string,
+  figure: Row['figure'],
+  format: Row['format'],
+): string {
+  const run = results.findLast((r) => r.ok && r.device === device && isShareOf(r, workload));
+  const value = run === undefined ? undefined : medianOf(results, run.workload, device, figure);
+  return run === undefined || value === undefined ? '' : `${format(value)} with ${thousands(run.prefixes)}`;
+}
+
+/** Why cells are empty: what a speaker is left out of, and what it failed. */
+function gaps(results: readonly RunResult[]): string[] {
+  const sentences: string[] = [];
+  for (const workload of workloads.filter(({ name }) => rows.some((row) => row.workload === name))) {
+    for (const device of devices) {
+      const own = results.filter(
+        (r) => r.device === device && (r.workload === workload.name || isShareOf(r, workload.name)),
+      );
+      if (own.some((r) => r.ok)) continue;
+      const reason = speakers.find(({ name }) => name === device)?.leavesOut?.(workload);
+      const problem = own.at(-1)?.problem?.split('\n', 1)[0]?.slice(0, 160);
+      if (problem !== undefined) sentences.push(`${device} failed ${workload.name}: ${problem}.`);
+      else if (reason !== undefined) sentences.push(`${device} is left out of ${workload.name}: ${reason}.`);
+    }
+  }
+  return sentences.length === 0 ? [] : [sentences.join(' '), ''];
 }
 
 /** The latest version of each speaker, days and machines that results come from. */
@@ -92,7 +127,7 @@ function versionsOf(results: readonly RunResult[]): string {
 /** Every workload that has results as a table under a heading, then what became of the targets. */
 export function formatReport(results: readonly RunResult[]): string {
   const sections = workloads
-    .filter(({ name }) => results.some((r) => r.workload === name))
+    .filter(({ name }) => results.some((r) => r.workload === name || isShareOf(r, name)))
     .map(({ name, about }) => {
       const sentence = `${about.slice(0, 1).toUpperCase()}${about.slice(1)}.`;
       return `## ${name}\n\n${sentence}\n\n${formatTable(results, name, reference)}\n`;

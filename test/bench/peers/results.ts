@@ -147,26 +147,41 @@ function share(part: number | undefined, whole: number | undefined): number | un
  * share of one core, `others` how many cores the rest of the machine used.
  */
 export function formatTable(results: readonly RunResult[], workload: string, reference: string): string {
-  const runs = results.filter((r) => r.workload === workload);
-  const devices = [...new Set(runs.map((r) => r.device))];
+  // Speakers that would take minutes got the same workload with fewer prefixes: a row of its own, without ratios.
+  const runs = results.filter((r) => r.workload === workload || isShareOf(r, workload));
+  const kinds = [...new Map(runs.map((r) => [`${r.device} ${r.workload}`, r])).values()];
   const used = columns.filter((c) => runs.some((r) => r.ok && c.figure(r) !== undefined));
   const lines = [
     `| ${[workload, 'runs', ...used.map((c) => c.name)].join(' | ')} |`,
     `|${' --- |'.repeat(used.length + 2)}`,
   ];
-  for (const device of devices) {
-    const own = runs.filter((r) => r.device === device);
+  for (const kind of kinds) {
+    const { device } = kind;
+    const isWhole = kind.workload === workload;
+    const own = runs.filter((r) => r.device === device && r.workload === kind.workload);
     const good = own.filter((r) => r.ok).length;
     const cells = used.map((column) => {
-      const value = medianOf(runs, workload, device, column.figure);
+      const value = medianOf(runs, kind.workload, device, column.figure);
       if (value === undefined) return '';
-      const other = column.hasRatio ? medianOf(runs, workload, reference, column.figure) : undefined;
+      const other = column.hasRatio && isWhole ? medianOf(runs, workload, reference, column.figure) : undefined;
       const ratio =
         other === undefined || other === 0 || device === reference ? '' : ` (${(value / other).toFixed(2)})`;
       return `${column.format(value)}${ratio}`;
     });
     const count = good === own.length ? String(good) : `${good} of ${own.length}`;
-    lines.push(`| ${[device, count, ...cells].join(' | ')} |`);
+    lines.push(
+      `| ${[isWhole ? device : `${device}, ${thousands(kind.prefixes)} prefixes`, count, ...cells].join(' | ')} |`,
+    );
   }
   return lines.join('\n');
+}
+
+/** Whether a run was one of this workload with fewer prefixes. */
+export function isShareOf(result: RunResult, workload: string): boolean {
+  return result.workload.startsWith(`${workload}*`);
+}
+
+/** 10000 as `10 k`. */
+export function thousands(n: number): string {
+  return n % 1000 === 0 ? `${n / 1000} k` : String(n);
 }

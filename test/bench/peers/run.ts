@@ -15,7 +15,13 @@ import { sessionsOf, type Workload } from './workloads.ts';
 const CONNECTING = 6;
 const DUT_ADDRESS = 0x0a000001;
 /** The load process makes little and collects it, if ever, in its own thread, not on the processor that the speaker runs on. */
-const LOAD_FLAGS = ['--expose-gc', '--single-threaded-gc', '--min-semi-space-size=64', '--max-semi-space-size=64'];
+const LOAD_FLAGS = [
+  '--expose-gc',
+  '--single-threaded-gc',
+  '--no-flush-bytecode',
+  '--min-semi-space-size=64',
+  '--max-semi-space-size=64',
+];
 
 /**
  * One run: two fresh namespaces joined by a veth pair, the speaker in one and the load process in the other. Both are gone when it ends,
