@@ -5,12 +5,12 @@ import { nextCapacity } from './columns.ts';
 import { emptyRewrite, rewriteAttributes } from './export-rewrite.ts';
 import { acceptsAll, policyPeer, rejectsAll } from './import.ts';
 import type { NextHops } from './next-hop.ts';
-import { evaluate, type Policy, policyNeedsPrefix, type Verdict } from './policy/evaluate.ts';
+import { evaluate } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute, RouteSource } from './policy/policy.ts';
-import { PrefixClasses } from './prefix-classes.ts';
 import type { SetValues } from './set-values.ts';
 import { LOCAL_SOURCE, SourceKind, type Sources } from './sources.ts';
 import type { RibPeerSettings } from './types.ts';
+import { type Effect, Outcome, Verdicts } from './verdicts.ts';
 
 /** What an exporter works with. */
 export interface ExportTables {
@@ -34,8 +34,8 @@ const labels: readonly RouteSource[] = ['network', 'pod-block', 'service', 'bgp'
 
 /**
  * From a set of the Loc-RIB to what a group of peers is told: export rules of eBGP and iBGP, reflection, export policy, next hop. The answer
- * is cached per set, with the class of source it holds for: the kind of session it came by, or the very source where it matters
- * (reflection writes its router id, a policy may ask who it was).
+ * is cached per outcome of the policy and set, with the class of source it holds for: the kind of session it came by, or the very source
+ * where it matters (reflection writes its router id).
  */
 export class Exporter {
   readonly #tables: ExportTables;
@@ -43,14 +43,18 @@ export class Exporter {
   readonly #family: FamilyName;
   readonly #self: number;
   readonly #peer: PolicyPeer;
-  readonly #policy: Policy | undefined;
+  /** Undefined if the policy lets everything or nothing pass. */
+  readonly #verdicts: Verdicts | undefined;
+  /** A path of which nothing is looked at. */
+  readonly #bareRoute: PolicyRoute;
+  /** What becomes of a set follows from where it is from, beyond the outcome of the policy. */
+  readonly #isPerSource: boolean;
   readonly #rejects: boolean;
   readonly #rewrite = emptyRewrite();
   readonly #out: Uint8Array;
   readonly #outView: DataView;
-  /** Per class of prefixes (one, if the policy does not look at them) what sets became: two words each. */
+  /** Per outcome of the policy (first those that leave a path as it is) what sets became: two words each. */
   readonly #caches: Int32Array[];
-  readonly #classes: PrefixClasses | undefined;
   #decodedSet: number;
   #decoded: PathAttributes;
   #lacksNextHop: boolean;
@@ -68,12 +72,13 @@ export class Exporter {
     this.#peer = policyPeer(settings);
     const policy = settings.exportPolicy;
     this.#rejects = rejectsAll(policy);
-    this.#policy = this.#rejects || acceptsAll(policy) ? undefined : policy;
+    const isAsked = !this.#rejects && !acceptsAll(policy);
+    this.#verdicts = isAsked ? new Verdicts(policy, { family, peer: this.#peer }, tables.values) : undefined;
+    this.#bareRoute = { family, attributes: {}, source: 'bgp', peer: this.#peer };
+    this.#isPerSource = isAsked && policy.program.isStaged && policy.program.sourceMatches.length > 0;
     this.#out = new Uint8Array(70_000);
     this.#outView = new DataView(this.#out.buffer);
     this.#caches = [];
-    const looksAtPrefix = this.#policy !== undefined && policyNeedsPrefix(this.#policy);
-    this.#classes = this.#policy !== undefined && looksAtPrefix ? new PrefixClasses(this.#policy) : undefined;
     this.#decodedSet = 0;
     this.#decoded = {};
     this.#lacksNextHop = false;
@@ -84,6 +89,7 @@ export class Exporter {
   /** Forgets everything; the exporter must not be used any more. */
   close(): void {
     this.#tables.sets.unlisten(this);
+    this.#verdicts?.close();
     this.forget();
   }
 
@@ -117,19 +123,22 @@ export class Exporter {
   exported(set: number, source: number, row: number, prefixOf: (row: number) => Prefix): number {
     const classOfSource = this.#classOf(source, row);
     if (classOfSource < 0) return 0;
-    let classOfPrefix = 0;
+    const verdicts = this.#verdicts;
+    let outcome: number = Outcome.Unchanged;
     let prefix: Prefix | undefined;
-    if (this.#classes !== undefined) {
-      prefix = prefixOf(row);
-      classOfPrefix = this.#classes.classOf(prefix);
-      if (classOfPrefix < 0) return this.#compute(set, source, row, prefix);
+    if (verdicts !== undefined) {
+      if (verdicts.needsPrefix) prefix = prefixOf(row);
+      outcome = verdicts.outcome(set, prefix, verdicts.needsSource ? this.#sourceKey(verdicts, source, row) : 0);
+      if (outcome === Outcome.Refused) return 0;
+      if (outcome === Outcome.Unnumbered) return this.#compute(outcome, set, source, row, prefix);
     }
     const at = set * CACHE_WORDS;
-    let cache = this.#caches[classOfPrefix];
-    if (cache === undefined || at >= cache.length) cache = this.#growCache(classOfPrefix, set);
+    const n = outcome - Outcome.Unchanged;
+    let cache = this.#caches[n];
+    if (cache === undefined || at >= cache.length) cache = this.#growCache(n, set);
     const known = cache[at]!;
     if (known !== 0 && cache[at + 1] === classOfSource) return known === NOTHING ? 0 : known;
-    const exported = this.#compute(set, source, row, prefix);
+    const exported = this.#compute(outcome, set, source, row, prefix);
     if (exported !== 0) this.#tables.sets.retain(exported);
     if (known > 0) this.#tables.sets.release(known);
     cache[at] = exported === 0 ? NOTHING : exported;
@@ -137,19 +146,24 @@ export class Exporter {
     return exported;
   }
 
-  /** Classes are numbered as they appear, so that there are no holes. */
-  #growCache(classOfPrefix: number, set: number): Int32Array {
-    const present = this.#caches[classOfPrefix];
-    const length = present === undefined ? 64 : present.length / CACHE_WORDS;
-    const grown = new Int32Array(nextCapacity(length, set + 1) * CACHE_WORDS);
-    if (present !== undefined) grown.set(present);
-    this.#caches[classOfPrefix] = grown;
+  #growCache(n: number, set: number): Int32Array {
+    while (this.#caches.length <= n) this.#caches.push(new Int32Array(0));
+    const present = this.#caches[n]!;
+    const grown = new Int32Array(nextCapacity(Math.max(present.length / CACHE_WORDS, 64), set + 1) * CACHE_WORDS);
+    grown.set(present);
+    this.#caches[n] = grown;
     return grown;
   }
 
   /** Name of the policy term that lets a path through, for people. */
   term(set: number, source: number, row: number, prefix: Prefix): string {
-    return this.#ask(this.#settings.exportPolicy, set, source, row, prefix).term;
+    return evaluate(this.#settings.exportPolicy, this.#route(set, source, row, prefix)).term;
+  }
+
+  #sourceKey(verdicts: Verdicts, source: number, row: number): number {
+    const { sources, sourceLabel } = this.#tables;
+    const label = verdicts.needsSourceLabel && source === LOCAL_SOURCE ? sourceLabel(row) : 'bgp';
+    return verdicts.sourceKey(label, sources.ownerOf(source)?.settings);
   }
 
   /** -1: paths of this source are not for this group at all. */
@@ -166,23 +180,29 @@ export class Exporter {
         return FIRST_SOURCE_CLASS + source;
       }
     }
-    if (this.#policy === undefined) return sourceKind;
+    if (!this.#isPerSource) return sourceKind;
     if (source === LOCAL_SOURCE) return FIRST_LABEL_CLASS + labels.indexOf(sourceLabel(row));
     return FIRST_SOURCE_CLASS + source;
   }
 
-  #compute(set: number, source: number, row: number, prefix: Prefix | undefined): number {
+  #compute(outcome: number, set: number, source: number, row: number, prefix: Prefix | undefined): number {
     const { sets, values } = this.#tables;
     const { kind } = this.#settings;
     const flags = sets.facts[set * FACT_WORDS + Fact.Flags]!;
     if ((flags & SetFlag.NoAdvertise) !== 0) return 0;
     if (kind === 'ebgp' && (flags & (SetFlag.NoExport | SetFlag.NoExportSubconfed)) !== 0) return 0;
-    if (this.#policy === undefined) return this.#finish(set, source, undefined, false);
-    const verdict = this.#ask(this.#policy, set, source, row, prefix);
-    if (!verdict.accept) return 0;
-    const before = this.#attributesOf(set);
-    if (verdict.attributes === before) return this.#finish(set, source, verdict, false);
-    const changed = values.intern(verdict.attributes, this.#family, 0, '');
+    if (this.#verdicts === undefined || outcome === Outcome.Unchanged) {
+      return this.#finish(set, source, undefined, false);
+    }
+    if (this.#verdicts.keepsAttributes(outcome)) {
+      return this.#finish(set, source, this.#verdicts.effect(outcome, this.#bareRoute), false);
+    }
+    const route = this.#route(set, source, row, prefix);
+    const effect = this.#verdicts.effect(outcome, route);
+    if (!effect.accept) return 0;
+    const before = route.attributes;
+    if (effect.attributes === before) return this.#finish(set, source, effect, false);
+    const changed = values.intern(effect.attributes, this.#family, 0, '');
     sets.retain(changed);
     const changedFlags = sets.facts[changed * FACT_WORDS + Fact.Flags]!;
     let exported = 0;
@@ -190,8 +210,8 @@ export class Exporter {
       (changedFlags & SetFlag.NoAdvertise) !== 0 ||
       (kind === 'ebgp' && (changedFlags & (SetFlag.NoExport | SetFlag.NoExportSubconfed)) !== 0);
     if (!isBarred) {
-      const hasOwnMed = verdict.attributes.med !== undefined && verdict.attributes.med !== before.med;
-      exported = this.#finish(changed, source, verdict, hasOwnMed);
+      const hasOwnMed = effect.attributes.med !== undefined && effect.attributes.med !== before.med;
+      exported = this.#finish(changed, source, effect, hasOwnMed);
       if (exported !== 0) sets.retain(exported);
     }
     sets.release(changed);
@@ -205,10 +225,10 @@ export class Exporter {
     this.#tables.sets.retain(id, -1);
   }
 
-  #finish(set: number, source: number, verdict: Verdict | undefined, hasOwnMed: boolean): number {
+  #finish(set: number, source: number, effect: Effect | undefined, hasOwnMed: boolean): number {
     const { sets, nextHops, sources, clusterId } = this.#tables;
     const { kind, localAs, exportMed } = this.#settings;
-    const nextHop = this.#nextHop(set, verdict);
+    const nextHop = this.#nextHop(set, effect);
     if (nextHop === 0) {
       if (!this.#lacksNextHop) this.#onLack();
       this.#lacksNextHop = true;
@@ -238,12 +258,12 @@ export class Exporter {
   }
 
   /** Id of the next hop to tell; 0: there is none. */
-  #nextHop(set: number, verdict: Verdict | undefined): number {
+  #nextHop(set: number, effect: Effect | undefined): number {
     const { sets, nextHops } = this.#tables;
     const { kind, nextHop: mode = 'auto', sharedSubnets = [] } = this.#settings;
     const present = sets.nextHopOf(set);
     if (present === 0) return this.#self;
-    const wanted = verdict?.nextHop ?? (mode === 'auto' || mode === 'third-party' ? undefined : mode);
+    const wanted = effect?.nextHop ?? (mode === 'auto' || mode === 'third-party' ? undefined : mode);
     if (wanted === 'self') return this.#self;
     if (wanted === undefined && kind === 'ebgp') {
       const address = nextHops.get(present)?.address;
@@ -267,10 +287,10 @@ export class Exporter {
     return value.linkLocal === undefined ? id : nextHops.intern(value.address, undefined, '');
   }
 
-  #ask(policy: Policy, set: number, source: number, row: number, prefix: Prefix | undefined): Verdict {
+  #route(set: number, source: number, row: number, prefix: Prefix | undefined): PolicyRoute {
     const { sources, sourceLabel } = this.#tables;
     const settings = sources.ownerOf(source)?.settings;
-    const route: PolicyRoute = {
+    return {
       family: this.#family,
       prefix,
       attributes: this.#attributesOf(set),
@@ -278,7 +298,6 @@ export class Exporter {
       peer: this.#peer,
       learnedFrom: settings === undefined ? undefined : policyPeer(settings),
     };
-    return evaluate(policy, route);
   }
 
   #attributesOf(set: number): PathAttributes {

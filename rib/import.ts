@@ -1,12 +1,13 @@
 import type { FamilyName, PathAttributes, Prefix } from 'bgp-ts';
 import { SetFlag } from './attribute-scan.ts';
 import { type AttributeSets, FACT_WORDS, Fact } from './attribute-sets.ts';
+import { growInt32 } from './columns.ts';
 import { InvalidCode } from './path-table.ts';
-import { evaluate, type Policy, policyNeedsPrefix } from './policy/evaluate.ts';
+import { evaluate, type Policy } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute } from './policy/policy.ts';
-import { PrefixClasses } from './prefix-classes.ts';
 import type { SetValues } from './set-values.ts';
 import type { RibPeerSettings } from './types.ts';
+import { Outcome, Verdicts } from './verdicts.ts';
 
 /** What an importer works with. */
 export interface ImportTables {
@@ -15,8 +16,10 @@ export interface ImportTables {
   readonly localAs: number;
 }
 
-/** Answer of a policy about a set, as remembered: refused, or the set that came out (the set itself when nothing changed). */
+/** What became of a set, where it is not another one (that is above 0): nobody asked yet, refused, or it stayed as it was. */
+const NOT_KNOWN = 0;
 const REFUSED = -1;
+const SAME = -2;
 
 /** Whether a policy lets everything pass as it is. */
 export function acceptsAll(policy: Policy): boolean {
@@ -36,7 +39,7 @@ export function policyPeer(settings: RibPeerSettings): PolicyPeer {
 
 /**
  * From a received attribute set to what the Loc-RIB makes of it, for one peer and family: loop checks (RFC 4271 §9.1.2, RFC 4456 §8),
- * then import policy. The answer is remembered per set, and per class of prefixes if the policy looks at those.
+ * then import policy. A set that the policy changes is changed once, and remembered.
  */
 export class Importer {
   /** Result: the set after policy, 0 when it is the set that went in. */
@@ -50,11 +53,12 @@ export class Importer {
   readonly #family: FamilyName;
   readonly #peer: PolicyPeer;
   readonly #device: string;
-  readonly #policy: Policy | undefined;
+  /** Undefined if the policy lets everything or nothing pass. */
+  readonly #verdicts: Verdicts | undefined;
+  readonly #sourceKey: number;
   readonly #rejects: boolean;
-  /** Per class of prefixes (one, if the policy does not look at them) what became of a set. */
-  readonly #caches: Map<number, number>[];
-  readonly #classes: PrefixClasses | undefined;
+  /** Per outcome that changes something, and set, what became of it. Sets there are counted. */
+  readonly #changed: Int32Array[];
   #decodedSet: number;
   #decoded: PathAttributes;
   #isListening: boolean;
@@ -69,10 +73,11 @@ export class Importer {
     this.#device = device;
     const policy = settings.importPolicy;
     this.#rejects = rejectsAll(policy);
-    this.#policy = this.#rejects || acceptsAll(policy) ? undefined : policy;
-    this.needsPrefix = this.#policy !== undefined && policyNeedsPrefix(this.#policy);
-    this.#caches = [];
-    this.#classes = this.#policy !== undefined && this.needsPrefix ? new PrefixClasses(this.#policy) : undefined;
+    const isAsked = !this.#rejects && !acceptsAll(policy);
+    this.#verdicts = isAsked ? new Verdicts(policy, { family, peer: this.#peer }, tables.values) : undefined;
+    this.needsPrefix = this.#verdicts?.needsPrefix === true;
+    this.#sourceKey = this.#verdicts?.needsSource === true ? this.#verdicts.sourceKey('bgp', undefined) : 0;
+    this.#changed = [];
     this.#decodedSet = 0;
     this.#decoded = {};
     this.#isListening = false;
@@ -80,22 +85,24 @@ export class Importer {
 
   /** Forgets everything; the importer must not be used any more. */
   close(): void {
-    this.#tables.sets.unlisten(this);
     const { sets } = this.#tables;
-    for (const cache of this.#caches) {
-      for (const [set, after] of cache) if (after > 0 && after !== set) sets.release(after);
-      cache.clear();
+    sets.unlisten(this);
+    this.#verdicts?.close();
+    for (const column of this.#changed) {
+      for (let set = 0; set < column.length; set++) if (column[set]! > 0) sets.release(column[set]!);
     }
+    this.#changed.length = 0;
   }
 
   /** A set is gone: so is what was known about it. */
   setFreed(id: number): void {
     if (id === this.#decodedSet) this.#decodedSet = 0;
-    for (const cache of this.#caches) {
-      const after = cache.get(id);
-      if (after === undefined) continue;
-      cache.delete(id);
-      if (after > 0 && after !== id) this.#tables.sets.release(after);
+    for (let i = 0; i < this.#changed.length; i++) {
+      const column = this.#changed[i]!;
+      if (id >= column.length) continue;
+      const after = column[id]!;
+      column[id] = NOT_KNOWN;
+      if (after > 0) this.#tables.sets.release(after);
     }
   }
 
@@ -111,27 +118,35 @@ export class Importer {
       this.reason = InvalidCode.ImportPolicy;
       return;
     }
-    const policy = this.#policy;
-    if (policy === undefined) return;
-    const classOfPrefix = this.#classes === undefined || prefix === undefined ? 0 : this.#classes.classOf(prefix);
-    let answer: number | undefined;
-    if (classOfPrefix < 0) {
-      answer = this.#ask(policy, set, prefix);
+    const verdicts = this.#verdicts;
+    if (verdicts === undefined) return;
+    const outcome = verdicts.outcome(set, prefix, this.#sourceKey);
+    if (outcome === Outcome.Unchanged) return;
+    if (outcome === Outcome.Refused) this.reason = InvalidCode.ImportPolicy;
+    else this.#change(verdicts, outcome, set, prefix);
+  }
+
+  #change(verdicts: Verdicts, outcome: number, set: number, prefix: Prefix | undefined): void {
+    let answer: number;
+    if (outcome === Outcome.Unnumbered) {
+      answer = this.#ask(verdicts, outcome, set, prefix);
     } else {
-      let cache = this.#caches[classOfPrefix];
-      if (cache === undefined) {
-        cache = new Map();
-        this.#caches[classOfPrefix] = cache; // classes are numbered as they appear: no holes
+      const n = outcome - Outcome.FirstChange;
+      while (this.#changed.length <= n) this.#changed.push(new Int32Array(0));
+      let column = this.#changed[n]!;
+      if (set >= column.length) {
+        column = growInt32(column, Math.max(set + 1, this.#tables.sets.end));
+        this.#changed[n] = column;
       }
-      answer = cache.get(set);
-      if (answer === undefined) {
-        answer = this.#ask(policy, set, prefix);
-        cache.set(set, answer);
-        if (answer > 0 && answer !== set) this.#tables.sets.retain(answer);
+      answer = column[set]!;
+      if (answer === NOT_KNOWN) {
+        answer = this.#ask(verdicts, outcome, set, prefix);
+        column[set] = answer;
+        if (answer > 0) this.#tables.sets.retain(answer);
       }
     }
-    if (answer === REFUSED) this.reason = InvalidCode.ImportPolicy;
-    else if (answer !== set) this.after = answer;
+    if (answer > 0) this.after = answer;
+    else if (answer === REFUSED) this.reason = InvalidCode.ImportPolicy;
   }
 
   /** Name of the policy term that decides about a set and prefix, for people. */
@@ -161,13 +176,14 @@ export class Importer {
     return count;
   }
 
-  #ask(policy: Policy, set: number, prefix: Prefix | undefined): number {
+  #ask(verdicts: Verdicts, outcome: number, set: number, prefix: Prefix | undefined): number {
     const route = this.#route(set, prefix);
-    const verdict = evaluate(policy, route);
-    if (!verdict.accept) return REFUSED;
-    const weight = verdict.weight ?? 0;
-    if (verdict.attributes === route.attributes && weight === 0) return set;
-    return this.#tables.values.intern(verdict.attributes, this.#family, weight, this.#device);
+    const effect = verdicts.effect(outcome, route);
+    if (!effect.accept) return REFUSED;
+    const weight = effect.weight ?? 0;
+    if (effect.attributes === route.attributes && weight === 0) return SAME;
+    const after = this.#tables.values.intern(effect.attributes, this.#family, weight, this.#device);
+    return after === set ? SAME : after;
   }
 
   #route(set: number, prefix: Prefix | undefined): PolicyRoute {

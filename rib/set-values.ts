@@ -2,6 +2,8 @@ import { decodeAttributes, encodeAttributes, type FamilyName, type PathAttribute
 import type { AttributeScanner } from './attribute-scan.ts';
 import type { AttributeSets } from './attribute-sets.ts';
 import type { NextHops } from './next-hop.ts';
+import type { PolicyProgram } from './policy/program.ts';
+import { SetClasses } from './set-classes.ts';
 
 /** How canonical octets are to be read: four-octet AS numbers, everything an iBGP session may carry. */
 export const canonicalContext: SessionContext = {
@@ -19,19 +21,41 @@ interface Decoded {
   readonly attributes: PathAttributes;
 }
 
-/** Attribute sets as values and back: for policy, local origin and people, never once per route. */
+/** Attribute sets as values and back, for policies that change them, local origin and people; and what policies look at in them. Never once per route. */
 export class SetValues {
   readonly #sets: AttributeSets;
   readonly #nextHops: NextHops;
   readonly #scanner: AttributeScanner;
   /** Sets decoded lately, by the low bits of their id: what came in is soon asked for again on its way out. */
   readonly #recent: (Decoded | undefined)[];
+  /** Classes of sets by policy, and how many ask for them. */
+  readonly #classes: Map<PolicyProgram, { readonly classes: SetClasses; users: number }>;
 
   constructor(sets: AttributeSets, nextHops: NextHops, scanner: AttributeScanner) {
     this.#sets = sets;
     this.#nextHops = nextHops;
     this.#scanner = scanner;
     this.#recent = new Array<Decoded | undefined>(RECENT).fill(undefined);
+    this.#classes = new Map();
+  }
+
+  /** The classes of sets that a policy tells apart, shared by all who have it: {@link releaseClasses} them. */
+  classesFor(program: PolicyProgram): SetClasses {
+    let entry = this.#classes.get(program);
+    if (entry === undefined) {
+      entry = { classes: new SetClasses(this.#sets, this.#nextHops, program.setMatches), users: 0 };
+      this.#classes.set(program, entry);
+    }
+    entry.users++;
+    return entry.classes;
+  }
+
+  /** Takes back one {@link classesFor}; the last one makes them forgotten. */
+  releaseClasses(program: PolicyProgram): void {
+    const entry = this.#classes.get(program);
+    if (entry === undefined || --entry.users > 0) return;
+    entry.classes.close();
+    this.#classes.delete(program);
   }
 
   /** The attributes of a set, with its next hop in place for either family. */

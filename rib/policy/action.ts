@@ -14,7 +14,7 @@ export interface Changes {
 }
 
 /** Performs one action; an action that would change nothing leaves the very same attributes object. */
-export function applyAction(action: PolicyAction, route: PolicyRoute, changes: Changes): void {
+export function applyAction(action: PolicyAction, route: Pick<PolicyRoute, 'peer'>, changes: Changes): void {
   const { attributes } = changes;
   switch (action.type) {
     case 'set-local-pref':

@@ -1,13 +1,16 @@
 import type { PathAttributes } from 'bgp-ts';
 import { applyAction, type Changes } from './action.ts';
-import { holds, needsPrefix, type PreparedMatch, prepareMatch } from './match.ts';
+import { holds, type PreparedMatch, prepareMatch } from './match.ts';
 import type { PolicyAction, PolicyRoute, PolicySpec, PrefixSet } from './policy.ts';
 import type { PrefixList } from './prefix-list.ts';
+import { compileProgram, type PolicyProgram } from './program.ts';
 
 /** A policy that is ready to run: prefix sets are tries, AS-path patterns are compiled. Immutable; share it between peers. */
 export interface Policy {
   readonly spec: PolicySpec;
   readonly terms: readonly PreparedTerm[];
+  /** The same for the routing tables, where a verdict is wanted without making values of every attribute set. */
+  readonly program: PolicyProgram;
   /** Some term looks at the prefix: a verdict then holds for one prefix, else for all prefixes with the same attributes. */
   readonly needsPrefix: boolean;
 }
@@ -48,7 +51,8 @@ export function preparePolicy(spec: PolicySpec, prefixLists: Map<PrefixSet, Pref
     actions: term.actions,
     verdict: term.verdict,
   }));
-  return { spec, terms, needsPrefix: spec.terms.some((term) => term.matches.some(needsPrefix)) };
+  const program = compileProgram(terms, spec);
+  return { spec, terms, program, needsPrefix: program.prefixes !== undefined };
 }
 
 /** True: {@link evaluate} must be asked per prefix; false: once per attribute set (and family, source and peer) is enough. */
@@ -56,7 +60,7 @@ export function policyNeedsPrefix(policy: Policy): boolean {
   return policy.needsPrefix;
 }
 
-/** Runs a policy over a path. */
+/** Runs a policy over a path as values: for people, for policies whose terms build on each other, and what the compiled form is held to. */
 export function evaluate(policy: Policy, route: PolicyRoute): Verdict {
   const changes: Changes = { attributes: route.attributes, weight: undefined, nextHop: undefined };
   for (const term of policy.terms) {

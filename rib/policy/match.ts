@@ -14,7 +14,8 @@ type Prepared = 'prefix' | 'next-hop' | 'as-path' | 'interface' | 'not' | 'any';
 /** A match with its prefix set as a trie and its pattern compiled. */
 export type PreparedMatch =
   | Exclude<PolicyMatch, { readonly type: Prepared }>
-  | { readonly type: 'prefix' | 'next-hop'; readonly list: PrefixList }
+  | { readonly type: 'prefix'; readonly list: PrefixList }
+  | { readonly type: 'next-hop'; readonly list: PrefixList }
   | { readonly type: 'as-path'; readonly pattern: AsPathPattern }
   | { readonly type: 'interface'; readonly pieces: readonly string[] }
   | { readonly type: 'not'; readonly match: PreparedMatch }
@@ -28,8 +29,9 @@ export type PreparedMatch =
 export function prepareMatch(match: PolicyMatch, prefixLists: Map<PrefixSet, PrefixList>): PreparedMatch {
   switch (match.type) {
     case 'prefix':
+      return { type: 'prefix', list: prepareSet(match.set, prefixLists) };
     case 'next-hop':
-      return { type: match.type, list: prepareSet(match.set, prefixLists) };
+      return { type: 'next-hop', list: prepareSet(match.set, prefixLists) };
     case 'as-path':
       return { type: 'as-path', pattern: AsPathPattern.parse(match.pattern) };
     case 'interface':
@@ -50,21 +52,6 @@ function prepareSet(set: PrefixSet, prefixLists: Map<PrefixSet, PrefixList>): Pr
     prefixLists.set(set, list);
   }
   return list;
-}
-
-/** True if the match looks at the prefix, and not only at what all prefixes of an attribute set share. */
-export function needsPrefix(match: PolicyMatch): boolean {
-  switch (match.type) {
-    case 'prefix':
-    case 'prefix-length':
-      return true;
-    case 'not':
-      return needsPrefix(match.match);
-    case 'any':
-      return match.matches.some(needsPrefix);
-    default:
-      return false;
-  }
 }
 
 /** True if the match holds for the path with the attributes it has by now (earlier terms may have changed them). */

@@ -3,11 +3,37 @@ import type { PrefixRange } from './policy.ts';
 
 const NONE = -1;
 
+/** Prefix ranges of one list, ready to be asked one by one; the trie is made when somebody does. Policies of a session ask {@link PrefixClasses}. */
+export class PrefixList {
+  readonly entries: readonly PrefixRange[];
+  #trie: RangeTrie | undefined;
+
+  constructor(entries: readonly PrefixRange[]) {
+    this.entries = entries;
+    this.#trie = undefined;
+  }
+
+  /** True if `prefix` is inside an entry's prefix and its length is in that entry's range. */
+  matches(prefix: Prefix): boolean {
+    return this.#made().matches(prefix);
+  }
+
+  /** True if the address is inside the prefix of any entry; lengths do not matter. */
+  covers(address: IpAddress): boolean {
+    return this.#made().covers(address);
+  }
+
+  #made(): RangeTrie {
+    this.#trie ??= new RangeTrie(this.entries);
+    return this.#trie;
+  }
+}
+
 /**
  * Prefix ranges in a binary trie, one for each address family: looking a prefix up costs one step per bit of its length, whatever
  * the number of entries. Columns of plain numbers, about 30 octets a node. Immutable once built.
  */
-export class PrefixList {
+class RangeTrie {
   /** Children of node n for bit 0 and 1: [2n] and [2n + 1]; NONE where there is none. Nodes 0 and 1 are the roots of IPv4 and IPv6. */
   readonly #children: number[] = [NONE, NONE, NONE, NONE];
   /** First range of node n, or NONE. */
@@ -21,7 +47,6 @@ export class PrefixList {
     for (const entry of entries) this.#add(entry);
   }
 
-  /** True if `prefix` is inside an entry's prefix and its length is in that entry's range. */
   matches(prefix: Prefix): boolean {
     const { octets, version } = prefix.address;
     let node = version === 4 ? 0 : 1;
@@ -35,7 +60,6 @@ export class PrefixList {
     }
   }
 
-  /** True if the address is inside the prefix of any entry; lengths do not matter. */
   covers(address: IpAddress): boolean {
     const { octets, version } = address;
     const bits = octets.length * 8;

@@ -73,7 +73,63 @@ const exportChange = preparePolicy({
   default: 'accept',
   defaultName: 'rest',
 });
-const policies: readonly Policy[] = [acceptAll, preferCommunity, exportChange, rejectAll];
+/** Terms that build on each other, by prefix, and one for local origin alone. */
+const staged = preparePolicy({
+  name: 'staged',
+  terms: [
+    {
+      name: 'tag 10.0.0.0/8',
+      matches: [
+        {
+          type: 'prefix',
+          set: { name: 'ten', entries: [{ prefix: prefix('10.0.0.0/8'), minLength: 8, maxLength: 32 }] },
+        },
+      ],
+      actions: [{ type: 'add-communities', communities: [{ type: 'standard', value: 0xfde80001 }] }],
+      verdict: 'next',
+    },
+    { name: 'local', matches: [{ type: 'source', sources: ['network'] }], actions: [], verdict: 'reject' },
+    {
+      name: 'tagged',
+      matches: [{ type: 'community', require: 'any', patterns: [{ type: 'standard', parts: [65000, 1] }] }],
+      actions: [{ type: 'prepend', asns: [65_001] }],
+      verdict: 'accept',
+    },
+  ],
+  default: 'accept',
+  defaultName: 'rest',
+});
+/** By source, prefix and attributes, without changing any attribute. */
+const nextHopChoice = preparePolicy({
+  name: 'next hop',
+  terms: [
+    {
+      name: 'self',
+      matches: [
+        { type: 'not', match: { type: 'prefix-length', min: 17, max: 128 } },
+        {
+          type: 'any',
+          matches: [
+            { type: 'learned-from-kind', kind: 'ibgp' },
+            { type: 'origin', origins: [2] },
+          ],
+        },
+      ],
+      actions: [{ type: 'next-hop', mode: 'self' }],
+      verdict: 'accept',
+    },
+    {
+      name: 'keep',
+      matches: [{ type: 'med', range: { min: 5 } }],
+      actions: [{ type: 'next-hop', mode: 'unchanged' }],
+      verdict: 'next',
+    },
+    { name: 'not local', matches: [{ type: 'source', sources: ['network'] }], actions: [], verdict: 'reject' },
+  ],
+  default: 'accept',
+  defaultName: 'rest',
+});
+const policies: readonly Policy[] = [acceptAll, preferCommunity, exportChange, rejectAll, staged, nextHopChoice];
 
 const specs: readonly { settings: RibPeerSettings; session: LabSession }[] = [
   ebgp('tor1', '10.0.1.1', 100001, { enforceFirstAs: false }),
@@ -225,8 +281,8 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     arbitrary: fc.record({
       type: fc.constant('policy' as const),
       peer: peerIndex,
-      importPolicy: fc.integer({ min: 0, max: 3 }),
-      exportPolicy: fc.integer({ min: 0, max: 3 }),
+      importPolicy: fc.integer({ min: 0, max: policies.length - 1 }),
+      exportPolicy: fc.integer({ min: 0, max: policies.length - 1 }),
     }),
   },
   {
