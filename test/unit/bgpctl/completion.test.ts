@@ -75,7 +75,7 @@ describe('what may come next', () => {
     ],
     [
       ['--json', 'sh'],
-      ['show', 'shutdown', 'status'],
+      ['show', 'shutdown'],
     ],
     [
       ['completion', ''],
@@ -118,7 +118,7 @@ describe('bash', () => {
   }
 
   test.each<[string, string[]]>([
-    ['bgpctl sh', ['show', 'shutdown', 'status']],
+    ['bgpctl sh', ['show', 'shutdown']],
     ['bgpctl show ', ['peers', 'routes', 'fib', 'pods', 'blocks']],
     ['bgpctl  clear t', ['tor', 'tor2']],
     ['bgpctl show routes --family=ipv6', ['ipv6', 'ipv6-unicast']],
