@@ -42,6 +42,8 @@ export interface CniHandlers {
   podAdded?(pod: PodView): void;
   /** A pod's network is gone. */
   podRemoved?(pod: PodView): void;
+  /** The plugin waits for an answer (true), or no longer (false): what can wait had better give way. */
+  busy?(isBusy: boolean): void;
 }
 
 /** How to build a {@link CniDispatcher}. */

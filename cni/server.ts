@@ -29,6 +29,7 @@ export class CniServer {
       answer: (raw, isWanted) => this.#dispatcher.handle(raw, isWanted),
       clock: options.clock,
       log: options.log,
+      busy: (isBusy) => options.handlers?.busy?.(isBusy),
     });
   }
 

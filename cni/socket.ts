@@ -28,6 +28,9 @@ export class CniSocket {
   readonly #log: Logger;
   readonly #connections = new Set<Socket>();
   readonly #answering = new Set<Promise<void>>();
+  /** Connections whose answer is due; those that have not sent their request yet included. */
+  readonly #due = new Set<Socket>();
+  readonly #busy: (isBusy: boolean) => void;
   #server: Server | undefined;
 
   constructor(options: {
@@ -35,11 +38,14 @@ export class CniSocket {
     readonly answer: AnswerRequest;
     readonly clock: Clock;
     readonly log: Logger;
+    /** A plugin waits (true), or none waits any more (false). Called synchronously, and only on a change; must not throw. */
+    readonly busy?: (isBusy: boolean) => void;
   }) {
     this.#path = options.path;
     this.#answer = options.answer;
     this.#clock = options.clock;
     this.#log = options.log;
+    this.#busy = options.busy ?? (() => {});
   }
 
   /**
@@ -87,8 +93,11 @@ export class CniSocket {
     let isGone = false;
     const timeout = this.#clock.setTimer(frameTimeoutMs, () => socket.destroy());
     this.#connections.add(socket);
+    this.#due.add(socket);
+    if (this.#due.size === 1) this.#busy(true);
     const gone = () => {
       isGone = true;
+      this.#notDue(socket);
     };
     socket.on('error', () => socket.destroy());
     socket.on('end', gone);
@@ -114,6 +123,11 @@ export class CniSocket {
   async #reply(socket: Socket, raw: RawRequest, isWanted: () => boolean): Promise<void> {
     const { exitCode, stdout } = await this.#answer(raw, isWanted);
     if (!socket.destroyed) socket.end(encodeReply(exitCode, stdout));
+    this.#notDue(socket);
+  }
+
+  #notDue(socket: Socket): void {
+    if (this.#due.delete(socket) && this.#due.size === 0) this.#busy(false);
   }
 }
 

@@ -60,6 +60,7 @@ const RESTART_MS = 1000;
 export class NetlinkKernel implements KernelRoutes {
   readonly targets = new TargetTable();
   readonly #workerData: WorkerOptions;
+  readonly #giveWay = new Int32Array(new SharedArrayBuffer(4));
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #pending = new Map<number, Pending>();
@@ -79,7 +80,8 @@ export class NetlinkKernel implements KernelRoutes {
 
   private constructor(options: NetlinkKernelOptions) {
     const { netnsPath, watchBufferOctets = 64 * MIB, writeBufferOctets = 16 * MIB } = options;
-    this.#workerData = { watchBufferOctets, writeBufferOctets, ...(netnsPath === undefined ? {} : { netnsPath }) };
+    const sockets = { watchBufferOctets, writeBufferOctets, giveWay: this.#giveWay.buffer };
+    this.#workerData = { ...sockets, ...(netnsPath === undefined ? {} : { netnsPath }) };
     this.#log = options.log ?? silentLogger;
     this.#clock = options.clock ?? systemClock;
     [this.#worker, this.#gone] = this.#startWorker();
@@ -135,6 +137,15 @@ export class NetlinkKernel implements KernelRoutes {
   async addresses(): Promise<readonly KernelAddress[]> {
     const answer = await this.#ask((id) => ({ type: 'addresses', id }));
     return answer.type === 'addresses' ? answer.addresses : [];
+  }
+
+  /**
+   * Lets others have the kernel's lock of routes and interfaces, which a table being written takes for every route: from the next send on
+   * (`SEND_OCTETS`), until called with false. Writing goes on all the same, slowly, so that nobody can hold it up for good.
+   */
+  giveWay(isWanted: boolean): void {
+    Atomics.store(this.#giveWay, 0, isWanted ? 1 : 0);
+    if (!isWanted) Atomics.notify(this.#giveWay, 0);
   }
 
   watch(watcher: KernelWatcher): () => void {

@@ -28,6 +28,15 @@ import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts';
 /** Records that make a message to the main thread worth its while; 40 octets each. */
 const PIECE = 4096;
 
+/**
+ * Octets handed to the kernel at once, some 280 routes: about a millisecond, after which somebody else may have its lock. It takes as
+ * many routes in a second as with four times as many octets.
+ */
+const SEND_OCTETS = 16 * 1024;
+
+/** How long one send gives way at most. */
+const PAUSE_MS = 25;
+
 if (parentPort === null) throw new Error('netlink-worker: to be started by NetlinkKernel');
 const port = parentPort;
 
@@ -174,7 +183,9 @@ class Sockets {
         });
       this.#watch = openBest(open, [...groups, NetlinkGroup.NextHop], groups);
       this.#watch.hidePorts([this.#write.portId]);
-      this.#writer = new RouteBatchWriter(this.#write.batch());
+      const giveWay = new Int32Array(options.giveWay);
+      const pause = (): void => void Atomics.wait(giveWay, 0, 1, PAUSE_MS);
+      this.#writer = new RouteBatchWriter(this.#write.batch(SEND_OCTETS, pause));
     } finally {
       if (netnsFd >= 0) close(netnsFd);
     }

@@ -17,6 +17,8 @@ export interface WorkerOptions {
   readonly watchBufferOctets: number;
   /** Receive buffer for the verdicts on what is written. */
   readonly writeBufferOctets: number;
+  /** One 32-bit value, 1 while route writes are to give way (`giveWay` of `NetlinkKernel`), else 0. */
+  readonly giveWay: SharedArrayBuffer;
 }
 
 /** Main thread to writer thread. `targets` are the sets interned since the last message that had any, in the order of their ids. */

@@ -231,11 +231,15 @@ export class NetlinkSocket {
   /**
    * The batch of this socket; always the same one.
    * @param octets how much to collect for one system call, when it is made
+   * @param beforeSend called before each of these calls; may block
    */
-  batch(octets?: number): NetlinkBatch {
+  batch(octets?: number, beforeSend: () => void = () => {}): NetlinkBatch {
     this.#batch ??= new NetlinkBatch(
       {
-        send: (buffer, length) => this.#send(buffer, length),
+        send: (buffer, length) => {
+          beforeSend();
+          this.#send(buffer, length);
+        },
         sendInThread: (buffer, length) => this.#sendInThread(buffer, length),
         receive: () => this.#receive(Number.POSITIVE_INFINITY),
         receiveUntil: (isDone) => this.#receiveUntil(isDone),

@@ -284,7 +284,13 @@ export class Daemon {
       clock: this.#clock,
       log: this.#log,
       coolDownSeconds: this.#state.ipam.cooldownSeconds,
-      handlers: { blockUnused: () => this.#clock.defer(() => this.#applyRoutes(this.#state)) },
+      handlers: {
+        blockUnused: () => this.#clock.defer(() => this.#applyRoutes(this.#state)),
+        busy: (isBusy) => {
+          this.#loop.hold(isBusy);
+          this.#kernel?.routes.giveWay(isBusy);
+        },
+      },
       ...(cni.mtu === undefined ? {} : { mtu: cni.mtu }),
     });
   }

@@ -15,6 +15,9 @@ export interface Worker {
  */
 export const SLICE_MS = 5;
 
+/** How long work is held back at most while somebody is to be served first. */
+const HOLD_MS = 10;
+
 /**
  * Runs workers in slices, round robin, while any of them has work. Nothing waits on a timer: an idle speaker answers in the
  * next turn of the event loop, and under load batches grow by what arrives between two turns.
@@ -24,6 +27,9 @@ export class WorkLoop {
   readonly #workers: readonly Worker[];
   #next: TimerHandle | undefined;
   #closed = false;
+  #heldUntilMs = Number.NEGATIVE_INFINITY;
+  /** `#next` is the end of the hold, not a turn. */
+  #isHeld = false;
 
   constructor(clock: Clock, workers: readonly Worker[]) {
     this.#clock = clock;
@@ -36,6 +42,15 @@ export class WorkLoop {
     this.#next = this.#clock.defer(() => this.#turn());
   }
 
+  /** Somebody waits for an answer that takes a few turns: none of them goes to the tables, for a limited time, or until called with false. */
+  hold(isHeld: boolean): void {
+    this.#heldUntilMs = isHeld ? this.#clock.nowMs() + HOLD_MS : Number.NEGATIVE_INFINITY;
+    if (isHeld || !this.#isHeld) return;
+    this.#next?.clear();
+    this.#turnEnded();
+    this.wake();
+  }
+
   /** Stops for good. */
   close(): void {
     this.#closed = true;
@@ -43,8 +58,19 @@ export class WorkLoop {
     this.#next = undefined;
   }
 
-  #turn(): void {
+  #turnEnded(): void {
     this.#next = undefined;
+    this.#isHeld = false;
+  }
+
+  #turn(): void {
+    this.#turnEnded();
+    const heldMs = this.#heldUntilMs - this.#clock.nowMs();
+    if (heldMs > 0) {
+      this.#isHeld = true;
+      this.#next = this.#clock.setTimer(heldMs, () => this.#turn());
+      return;
+    }
     let hasMore = false;
     for (const worker of this.#workers) {
       if (worker.work(SLICE_MS)) hasMore = true;

@@ -27,8 +27,9 @@ afterEach(async () => {
   rmSync(directory, { recursive: true, force: true });
 });
 
-async function listen(answer: AnswerRequest): Promise<CniSocket> {
-  const socket = new CniSocket({ path, answer, clock, log: silentLogger });
+async function listen(answer: AnswerRequest, busy?: (isBusy: boolean) => void): Promise<CniSocket> {
+  const options = { path, answer, clock, log: silentLogger };
+  const socket = new CniSocket(busy === undefined ? options : { ...options, busy });
   opened.push(socket);
   await socket.listen();
   return socket;
@@ -53,6 +54,32 @@ test('answers requests, many at once, each on its own connection', async () => {
   for (const answer of await Promise.all(clients.map(readAll))) {
     expect(decodeReply(answer)).toEqual({ exitCode: 3, stdout: 'hello ADD' });
   }
+});
+
+test('is busy from the first connection to the last answer, or until the plugin is gone', async () => {
+  const told: boolean[] = [];
+  let answer = () => {};
+  const answered = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await listen(
+    async () => {
+      await answered;
+      return { exitCode: 0, stdout: '' };
+    },
+    (isBusy) => void told.push(isBusy),
+  );
+  const asking = connect(path);
+  const silent = connect(path);
+  asking.write(request);
+  await waitFor('a connection', () => told.length > 0);
+  expect(told).toEqual([true]);
+  answer();
+  await readAll(asking);
+  expect(told).toEqual([true]);
+  silent.destroy();
+  await waitFor('nobody waits', () => told.length > 1);
+  expect(told).toEqual([true, false]);
 });
 
 test('the socket is for root and its group alone', async () => {

@@ -78,6 +78,28 @@ describe('work loop', () => {
     expect(turns).toBe(3);
   });
 
+  test('held back: no turn until released, or for 10 ms at most', () => {
+    const turns: string[] = [];
+    const clock = new FakeClock();
+    const a = worker('a', 2, turns);
+    const loop = new WorkLoop(clock, [a]);
+    loop.hold(true);
+    loop.wake();
+    clock.advance(9);
+    expect(turns).toHaveLength(0);
+    loop.hold(false);
+    clock.advance(0);
+    expect(turns).toHaveLength(2);
+    a.add(1);
+    loop.hold(true);
+    loop.wake();
+    clock.advance(9);
+    expect(turns).toHaveLength(2);
+    clock.advance(1);
+    expect(turns).toHaveLength(3);
+    expect(clock.pendingCount).toBe(0);
+  });
+
   test('closing ends it, whatever is left and whoever wakes it', () => {
     const turns: string[] = [];
     const clock = new FakeClock();
