@@ -1,9 +1,9 @@
 import { frameType, HEADER_OCTETS, MAX_MESSAGE_OCTETS, nextFrame } from 'bgp-ts';
 
 /** Taken from a socket at a time. */
-const CHUNK_OCTETS = 256 << 10;
+export const CHUNK_OCTETS = 256 << 10;
 
-/** One buffer for all sessions: what is left of a message moves to its session's own before another one reads. */
+/** One buffer for all sessions: what is left of a message moves to its session's own before another one's turn. */
 export const inputBuffer = new Uint8Array(CHUNK_OCTETS + MAX_MESSAGE_OCTETS);
 
 /** Who gets the messages of one session. */
@@ -12,7 +12,7 @@ export interface InputHandlers {
   message(type: number, start: number, end: number): boolean;
 }
 
-/** Cuts what one socket gave into messages, in place. Use: octets go to `inputBuffer` from `begin()` on, then `finish`. */
+/** Cuts what one socket gave into messages. */
 export class LoadInput {
   readonly #handlers: InputHandlers;
   readonly #rest = new Uint8Array(MAX_MESSAGE_OCTETS);
@@ -22,15 +22,15 @@ export class LoadInput {
     this.#handlers = handlers;
   }
 
-  /** Puts what is left of a message at the start of the buffer. @returns where to go on */
-  begin(): number {
-    const octets = this.#restOctets;
-    if (octets > 0) inputBuffer.set(this.#rest.subarray(0, octets));
-    return octets;
+  /** Hands over the messages in what was left over and `bytes[start, end)`, no more than a chunk. @returns whether all headers were ones */
+  take(bytes: Uint8Array, start: number, end: number): boolean {
+    const before = this.#restOctets;
+    if (before > 0) inputBuffer.set(this.#rest.subarray(0, before));
+    inputBuffer.set(bytes.subarray(start, end), before);
+    return this.#split(before + end - start);
   }
 
-  /** Hands over the messages in `inputBuffer` up to `end`. @returns whether all headers were ones */
-  finish(end: number): boolean {
+  #split(end: number): boolean {
     let at = 0;
     while (true) {
       const length = nextFrame(inputBuffer, at, end, MAX_MESSAGE_OCTETS);

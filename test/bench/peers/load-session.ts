@@ -28,11 +28,10 @@ import {
   Watcher,
   WOULD_BLOCK,
 } from '../../../native/index.ts';
-import { inputBuffer, LoadInput } from './load-input.ts';
+import type { Backlog, BacklogOwner } from './load-backlog.ts';
+import { CHUNK_OCTETS, inputBuffer, LoadInput } from './load-input.ts';
 
 const HOLD_SECONDS = 240;
-/** Given to a socket at a time. */
-const CHUNK_OCTETS = 256 << 10;
 const EAGAIN = 11;
 
 const drainStatus = createDrainStatus();
@@ -50,10 +49,8 @@ export interface LoadSessionOptions {
 /** What a session tells its owner. */
 export interface LoadSessionHandlers {
   established(): void;
-  /** Octets were taken from the socket just now; their messages follow. */
-  taken(): void;
-  /** The socket was looked after: what it had was handed over. */
-  turned(): void;
+  /** Messages follow that were read from the socket at this time, milliseconds of the clock. */
+  taken(takenMs: number): void;
   /** One UPDATE without its header: `bytes` is valid during the call only. */
   update(bytes: Uint8Array, start: number, end: number): void;
   /** The other side ended it, or it never came up. Not called after `close`. */
@@ -61,13 +58,15 @@ export interface LoadSessionHandlers {
 }
 
 /** One BGP session of the load process: connects, keeps itself alive, sends octets that were prepared, hands over what comes. */
-export class LoadSession {
+export class LoadSession implements BacklogOwner {
   isEstablished = false;
   readonly #handlers: LoadSessionHandlers;
   readonly #fd: number;
   readonly #watcher: Watcher;
   readonly #open: Uint8Array;
   readonly #input: LoadInput;
+  readonly #backlog: Backlog;
+  #isOver = false;
   #isConnected = false;
   #isClosed = false;
   #queue: Uint8Array[] = [];
@@ -76,7 +75,8 @@ export class LoadSession {
   #sendsUpdates = false;
   #keepaliveTimer: NodeJS.Timeout | undefined;
 
-  constructor(options: LoadSessionOptions, handlers: LoadSessionHandlers) {
+  constructor(options: LoadSessionOptions, backlog: Backlog, handlers: LoadSessionHandlers) {
+    this.#backlog = backlog;
     this.#handlers = handlers;
     this.#input = new LoadInput({ message: (type, start, end) => this.#message(type, start, end) });
     const { afi, safi } = Families[options.ipv6 ? 'ipv6-unicast' : 'ipv4-unicast'];
@@ -137,7 +137,6 @@ export class LoadSession {
       }
       if ((events & PollEvent.Readable) !== 0) this.#read();
       if (!this.#isClosed && (events & PollEvent.Writable) !== 0) this.#pump();
-      this.#handlers.turned();
     } catch (error) {
       this.#end(String(error));
     }
@@ -170,15 +169,32 @@ export class LoadSession {
     }
   }
 
+  /** Octets of this session, from the backlog. */
+  take(bytes: Uint8Array, start: number, end: number, takenMs: number): void {
+    if (this.#isClosed || start === end) return;
+    this.#handlers.taken(takenMs);
+    if (!this.#input.take(bytes, start, end)) this.#end('a message header that is none');
+  }
+
+  /** The other side ended it, and all it said before was heard. */
+  finished(reason: string): void {
+    this.#end(reason);
+  }
+
   #read(): void {
-    const before = this.#input.begin();
-    const end = before + drain(this.#fd, inputBuffer, before, 1, drainStatus);
+    if (this.#isOver) return;
+    const { bytes, start } = this.#backlog.room();
+    const octets = drain(this.#fd, bytes.subarray(start, start + CHUNK_OCTETS), 0, 1, drainStatus);
+    const takenMs = performance.now();
     const errno = drainStatus[0]!;
-    const isOver = (drainStatus[2]! & DrainFlag.EndOfStream) !== 0;
-    this.#handlers.taken();
-    if (!this.#input.finish(end)) this.#end('a message header that is none');
-    else if (isOver) this.#end('closed by the other side');
-    else if (errno !== 0 && errno !== EAGAIN) this.#end(`recv: errno ${errno}`);
+    let reason: string | undefined;
+    if ((drainStatus[2]! & DrainFlag.EndOfStream) !== 0) reason = 'closed by the other side';
+    else if (errno !== 0 && errno !== EAGAIN) reason = `recv: errno ${errno}`;
+    if (reason !== undefined) {
+      this.#isOver = true;
+      this.#watcher.stop();
+    }
+    this.#backlog.add(this, octets, takenMs, reason);
   }
 
   #message(type: number, start: number, end: number): boolean {

@@ -4,6 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
+import { Backlog } from './load-backlog.ts';
 import { buildChurn, ChurnLog, type ChurnStream } from './load-churn.ts';
 import { Expectations, LoadReceiver, noErrors } from './load-receiver.ts';
 import { LoadSession } from './load-session.ts';
@@ -41,10 +42,11 @@ const sessions: LoadSession[] = [];
 /** Receiver of session `i`, if it is one. */
 const receivers: (LoadReceiver | undefined)[] = [];
 let problem: string | undefined;
-/** When octets were last taken from a socket, milliseconds of the clock. */
+/** When the octets at hand were read from their socket, milliseconds of the clock. */
 let takenMs = 0;
-/** Called when a socket was looked after. */
+/** Called when some of what was read has been looked at. */
 let onTurn = (): void => {};
+const backlog = new Backlog(() => onTurn());
 
 // --- Sessions ---
 
@@ -63,24 +65,18 @@ function openSession(
   established: () => void,
   ended: (reason: string) => void,
 ): LoadSession {
-  return new LoadSession(
-    { ...remote, asn: sessionAs(workload, i), ipv6: workload.ipv6 },
-    {
-      established,
-      ended,
-      taken() {
-        takenMs = performance.now();
-      },
-      turned() {
-        onTurn();
-      },
-      update(bytes, start, end) {
-        if (receiver === undefined) return;
-        receiver.takenMs = takenMs;
-        receiver.receive(bytes, start, end);
-      },
+  return new LoadSession({ ...remote, asn: sessionAs(workload, i), ipv6: workload.ipv6 }, backlog, {
+    established,
+    ended,
+    taken(ms) {
+      takenMs = ms;
     },
-  );
+    update(bytes, start, end) {
+      if (receiver === undefined) return;
+      receiver.takenMs = takenMs;
+      receiver.receive(bytes, start, end);
+    },
+  });
 }
 
 /** Brings up session `i`; tried again when the speaker refuses or drops it. @returns seconds on the clock when it was Established */
@@ -96,7 +92,7 @@ function connectSession(i: number): Promise<number> {
       let wasUp = false;
       const established = (): void => {
         wasUp = true;
-        resolve(performance.now() / 1000);
+        resolve(takenMs / 1000);
       };
       sessions[i] = openSession(i, remote, receiver, established, (reason) => {
         if (!wasUp) {
@@ -129,7 +125,7 @@ async function within<T>(what: string, work: Promise<T>): Promise<T> {
   return result as T;
 }
 
-/** Waits until `isDone`, which is asked whenever a socket was looked after. @returns seconds on the clock of the octets that made it so */
+/** Waits until `isDone`, which is asked whenever something was looked at. @returns seconds on the clock of the octets that made it so */
 async function until(what: string, isDone: () => boolean): Promise<number> {
   const deadline = performance.now() + workload.timeoutSeconds * 1000;
   for (;;) {
@@ -266,7 +262,7 @@ async function churn(result: Mutable<LoadResult>, { bytes, starts }: ChurnStream
   const origin = performance.now();
   log.begin(origin);
   let sent = 0;
-  // What is due goes out whenever a socket was looked after, and every millisecond; nothing is made meanwhile that must be collected.
+  // What is due goes out whenever something was looked at, and every millisecond; nothing is made meanwhile that must be collected.
   await new Promise<void>((resolve) => {
     const sendDue = (): void => {
       const due = Math.min(count, Math.floor(((performance.now() - origin) * rate) / 1000));
