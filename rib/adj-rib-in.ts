@@ -52,6 +52,7 @@ export class AdjRibIn implements PathReviewer {
    * Announces the prefixes in `bytes[start, end)`, NLRI that were checked to be well-formed, with a set that the caller holds.
    */
   announce(set: number, bytes: Uint8Array, start: number, end: number): void {
+    if (start === end) return; // what policy makes of the set must find somebody to hold it
     if (this.family === 'ipv4-unicast') this.#announce4(set, bytes, start, end);
     else this.#announce6(set, bytes, start, end);
   }
@@ -64,9 +65,13 @@ export class AdjRibIn implements PathReviewer {
 
   /** As {@link announce}, from values: for messages that are out of the ordinary. */
   announceEntries(set: number, entries: readonly NlriEntry[]): void {
+    const { prefixes } = this.#locRib;
+    const importer = this.#importer;
+    importer.begin(set, prefixes);
     for (const { prefix, pathId = 0 } of entries) {
-      this.#importer.run(set, prefix);
-      this.#put(this.#locRib.prefixes.insert(prefix), pathId | 0, set, this.#importer);
+      const row = prefixes.insert(prefix);
+      if (importer.isPerPrefix) importer.decide(prefixes, row);
+      this.#put(row, pathId | 0, set, importer);
     }
   }
 
@@ -82,7 +87,8 @@ export class AdjRibIn implements PathReviewer {
     const { paths, prefixes } = this.#locRib;
     const set = paths.words[path * PATH_WORDS]!;
     const importer = this.#importer;
-    importer.run(set, importer.needsPrefix ? prefixes.peekPrefix(row) : undefined);
+    importer.begin(set, prefixes);
+    if (importer.isPerPrefix) importer.decide(prefixes, row);
     this.#put(row, paths.ids === undefined ? 0 : paths.ids[path]!, set, importer);
   }
 
@@ -130,9 +136,9 @@ export class AdjRibIn implements PathReviewer {
     const prefixes = locRib.prefixes;
     const importer = this.#importer;
     const { source, hasPathIds } = this;
-    const needsPrefix = importer.needsPrefix;
-    if (!needsPrefix) importer.run(set, undefined);
-    const isPlain = !needsPrefix && importer.after === 0;
+    importer.begin(set, prefixes);
+    const isPerPrefix = importer.isPerPrefix;
+    const isPlain = !isPerPrefix && importer.after === 0;
     const reason = importer.reason;
     this.#touch4(bytes, start, end);
     let at = start;
@@ -149,7 +155,7 @@ export class AdjRibIn implements PathReviewer {
       if (isPlain) {
         locRib.put(row, source, id, set, 0, reason);
       } else {
-        if (needsPrefix) importer.run(set, prefixes.peekPrefix(row));
+        if (isPerPrefix) importer.decide(prefixes, row);
         this.#put(row, id, set, importer);
       }
     }
@@ -160,9 +166,9 @@ export class AdjRibIn implements PathReviewer {
     const prefixes = locRib.prefixes;
     const importer = this.#importer;
     const { source, hasPathIds } = this;
-    const needsPrefix = importer.needsPrefix;
-    if (!needsPrefix) importer.run(set, undefined);
-    const isPlain = !needsPrefix && importer.after === 0;
+    importer.begin(set, prefixes);
+    const isPerPrefix = importer.isPerPrefix;
+    const isPlain = !isPerPrefix && importer.after === 0;
     const reason = importer.reason;
     this.#touch6(bytes, start, end);
     let at = start;
@@ -185,7 +191,7 @@ export class AdjRibIn implements PathReviewer {
       if (isPlain) {
         locRib.put(row, source, id, set, 0, reason);
       } else {
-        if (needsPrefix) importer.run(set, prefixes.peekPrefix(row));
+        if (isPerPrefix) importer.decide(prefixes, row);
         this.#put(row, id, set, importer);
       }
     }

@@ -1,4 +1,4 @@
-import type { FamilyName, Prefix } from 'bgp-ts';
+import type { FamilyName } from 'bgp-ts';
 import type { AttributeSets } from './attribute-sets.ts';
 import { BitSet, growInt32, growUint16, RowQueue } from './columns.ts';
 import type { Exporter } from './export.ts';
@@ -190,7 +190,6 @@ export class AdjRibOut implements RowConsumer {
   readonly #locRib: LocRib;
   readonly #dirty: RowQueue;
   readonly #isDirty: BitSet;
-  readonly #prefixOf: (row: number) => Prefix;
   readonly #onDirty: () => void;
   /** Per row what was told, 0: nothing; and whose it was. */
   #told: Int32Array;
@@ -208,7 +207,6 @@ export class AdjRibOut implements RowConsumer {
     this.#locRib = locRib;
     this.#dirty = new RowQueue();
     this.#isDirty = new BitSet();
-    this.#prefixOf = (row) => locRib.prefixes.peekPrefix(row);
     this.#onDirty = onDirty;
     this.#told = new Int32Array(64);
     this.#source = new Uint16Array(64);
@@ -303,7 +301,7 @@ export class AdjRibOut implements RowConsumer {
       let set = 0;
       if (best !== 0) {
         source = paths.sourceOf(best);
-        set = this.exporter.exported(paths.effectiveSet(best), source, row, this.#prefixOf);
+        set = this.exporter.exported(paths.effectiveSet(best), source, row, locRib.prefixes);
       }
       if (set === 0) {
         if (told === 0) continue;

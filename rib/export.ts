@@ -7,6 +7,7 @@ import { acceptsAll, policyPeer, rejectsAll } from './import.ts';
 import type { NextHops } from './next-hop.ts';
 import { evaluate } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute, RouteSource } from './policy/policy.ts';
+import type { PrefixTable } from './prefix-table.ts';
 import type { SetValues } from './set-values.ts';
 import { LOCAL_SOURCE, SourceKind, type Sources } from './sources.ts';
 import type { RibPeerSettings } from './types.ts';
@@ -118,19 +119,17 @@ export class Exporter {
   /**
    * What a path is told as: the exported set, or 0 if it is not told. The set stays valid while the one that went in does and no other
    * source asks for it: count it before the next call.
-   * @param prefixOf asked for the prefix of the row only if policy wants it; what it gives is not kept
    */
-  exported(set: number, source: number, row: number, prefixOf: (row: number) => Prefix): number {
+  exported(set: number, source: number, row: number, prefixes: PrefixTable): number {
     const classOfSource = this.#classOf(source, row);
     if (classOfSource < 0) return 0;
     const verdicts = this.#verdicts;
     let outcome: number = Outcome.Unchanged;
-    let prefix: Prefix | undefined;
     if (verdicts !== undefined) {
-      if (verdicts.needsPrefix) prefix = prefixOf(row);
-      outcome = verdicts.outcome(set, prefix, verdicts.needsSource ? this.#sourceKey(verdicts, source, row) : 0);
+      verdicts.open(set, verdicts.needsSource ? this.#sourceKey(verdicts, source, row) : 0);
+      outcome = verdicts.outcomeOf(prefixes, row);
       if (outcome === Outcome.Refused) return 0;
-      if (outcome === Outcome.Unnumbered) return this.#compute(outcome, set, source, row, prefix);
+      if (outcome === Outcome.Unnumbered) return this.#compute(outcome, set, source, row, prefixes);
     }
     const at = set * CACHE_WORDS;
     const n = outcome - Outcome.Unchanged;
@@ -138,7 +137,7 @@ export class Exporter {
     if (cache === undefined || at >= cache.length) cache = this.#growCache(n, set);
     const known = cache[at]!;
     if (known !== 0 && cache[at + 1] === classOfSource) return known === NOTHING ? 0 : known;
-    const exported = this.#compute(outcome, set, source, row, prefix);
+    const exported = this.#compute(outcome, set, source, row, prefixes);
     if (exported !== 0) this.#tables.sets.retain(exported);
     if (known > 0) this.#tables.sets.release(known);
     cache[at] = exported === 0 ? NOTHING : exported;
@@ -185,7 +184,7 @@ export class Exporter {
     return FIRST_SOURCE_CLASS + source;
   }
 
-  #compute(outcome: number, set: number, source: number, row: number, prefix: Prefix | undefined): number {
+  #compute(outcome: number, set: number, source: number, row: number, prefixes: PrefixTable): number {
     const { sets, values } = this.#tables;
     const { kind } = this.#settings;
     const flags = sets.facts[set * FACT_WORDS + Fact.Flags]!;
@@ -197,6 +196,7 @@ export class Exporter {
     if (this.#verdicts.keepsAttributes(outcome)) {
       return this.#finish(set, source, this.#verdicts.effect(outcome, this.#bareRoute), false);
     }
+    const prefix = this.#verdicts.needsPrefix ? prefixes.peekPrefix(row) : undefined;
     const route = this.#route(set, source, row, prefix);
     const effect = this.#verdicts.effect(outcome, route);
     if (!effect.accept) return 0;

@@ -5,6 +5,7 @@ import { growInt32 } from './columns.ts';
 import { InvalidCode } from './path-table.ts';
 import { evaluate, type Policy } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute } from './policy/policy.ts';
+import type { PrefixTable } from './prefix-table.ts';
 import type { SetValues } from './set-values.ts';
 import type { RibPeerSettings } from './types.ts';
 import { Outcome, Verdicts } from './verdicts.ts';
@@ -46,8 +47,8 @@ export class Importer {
   after: number;
   /** Result: `InvalidCode`. */
   reason: number;
-  /** The policy must be asked for each prefix. */
-  readonly needsPrefix: boolean;
+  /** Result: {@link decide} must be asked for each prefix. */
+  isPerPrefix: boolean;
   readonly #tables: ImportTables;
   readonly #settings: RibPeerSettings;
   readonly #family: FamilyName;
@@ -59,6 +60,7 @@ export class Importer {
   readonly #rejects: boolean;
   /** Per outcome that changes something, and set, what became of it. Sets there are counted. */
   readonly #changed: Int32Array[];
+  #set: number;
   #decodedSet: number;
   #decoded: PathAttributes;
   #isListening: boolean;
@@ -66,6 +68,8 @@ export class Importer {
   constructor(tables: ImportTables, settings: RibPeerSettings, family: FamilyName, device: string) {
     this.after = 0;
     this.reason = 0;
+    this.isPerPrefix = false;
+    this.#set = 0;
     this.#tables = tables;
     this.#settings = settings;
     this.#family = family;
@@ -75,7 +79,6 @@ export class Importer {
     this.#rejects = rejectsAll(policy);
     const isAsked = !this.#rejects && !acceptsAll(policy);
     this.#verdicts = isAsked ? new Verdicts(policy, { family, peer: this.#peer }, tables.values) : undefined;
-    this.needsPrefix = this.#verdicts?.needsPrefix === true;
     this.#sourceKey = this.#verdicts?.needsSource === true ? this.#verdicts.sourceKey('bgp', undefined) : 0;
     this.#changed = [];
     this.#decodedSet = 0;
@@ -107,23 +110,36 @@ export class Importer {
   }
 
   /**
-   * Sets {@link after} and {@link reason} for a set; `prefix` is wanted only if {@link needsPrefix}, and not kept. A set in `after` is not
-   * counted for the caller: whoever stores it counts it, before the next call.
+   * Turns to a set. If {@link isPerPrefix} is set then, {@link decide} must be called for each prefix, else {@link after} and {@link reason}
+   * hold for all. A set in `after` is not counted for the caller: whoever stores it counts it, before the next call.
    */
-  run(set: number, prefix: Prefix | undefined): void {
+  begin(set: number, prefixes: PrefixTable): void {
     this.after = 0;
-    this.reason = this.#loop(set);
-    if (this.reason !== InvalidCode.None) return;
-    if (this.#rejects) {
-      this.reason = InvalidCode.ImportPolicy;
+    this.isPerPrefix = false;
+    this.reason = this.#rejects ? InvalidCode.ImportPolicy : InvalidCode.None;
+    const loop = this.#loop(set);
+    if (loop !== InvalidCode.None) {
+      this.reason = loop;
       return;
     }
     const verdicts = this.#verdicts;
     if (verdicts === undefined) return;
-    const outcome = verdicts.outcome(set, prefix, this.#sourceKey);
-    if (outcome === Outcome.Unchanged) return;
-    if (outcome === Outcome.Refused) this.reason = InvalidCode.ImportPolicy;
-    else this.#change(verdicts, outcome, set, prefix);
+    this.#set = set;
+    verdicts.open(set, this.#sourceKey);
+    this.isPerPrefix = verdicts.needsPrefix;
+    if (!verdicts.needsPrefix) this.decide(prefixes, 0);
+  }
+
+  /** Sets {@link after} and {@link reason} for the set that {@link begin} was about and a prefix. */
+  decide(prefixes: PrefixTable, row: number): void {
+    const verdicts = this.#verdicts;
+    if (verdicts === undefined) return;
+    const outcome = verdicts.outcomeOf(prefixes, row);
+    this.after = 0;
+    this.reason = outcome === Outcome.Refused ? InvalidCode.ImportPolicy : InvalidCode.None;
+    if (outcome === Outcome.Unchanged || outcome === Outcome.Refused) return;
+    const prefix = verdicts.needsPrefix ? prefixes.peekPrefix(row) : undefined;
+    this.#change(verdicts, outcome, this.#set, prefix);
   }
 
   #change(verdicts: Verdicts, outcome: number, set: number, prefix: Prefix | undefined): void {

@@ -1,9 +1,10 @@
-import type { FamilyName, PathAttributes, Prefix } from 'bgp-ts';
+import type { FamilyName, PathAttributes } from 'bgp-ts';
 import { applyAction, type Changes } from './policy/action.ts';
 import { evaluate, type Policy, type Verdict } from './policy/evaluate.ts';
 import { holds } from './policy/match.ts';
 import type { PolicyAction, PolicyPeer, PolicyRoute, RouteSource } from './policy/policy.ts';
 import { type Condition, changesAttributes, type PolicyProgram } from './policy/program.ts';
+import type { PrefixTable } from './prefix-table.ts';
 import type { SetClasses } from './set-classes.ts';
 import type { SetValues } from './set-values.ts';
 
@@ -46,7 +47,7 @@ export interface VerdictSession {
 }
 
 /**
- * One policy at work for one session (or group of sessions) and family: {@link outcome} says in a few steps over typed arrays what becomes of a
+ * One policy at work for one session (or group of sessions) and family: {@link outcomeOf} says in a few steps over typed arrays what becomes of a
  * set and a prefix. Sets and prefixes are told apart only as far as the policy does, by class, and the answer is worked out once for each
  * pair of classes. Values are made of a set only where an action changes it.
  */
@@ -70,6 +71,8 @@ export class Verdicts {
   #table: Uint16Array;
   #tableKey: number;
   #epoch: number;
+  /** Where the outcomes of the open set begin in a table. */
+  #base: number;
   readonly #changes: Change[];
   /** Terms that an outcome came through -> its number. */
   readonly #numbers: Map<string, number>;
@@ -91,6 +94,7 @@ export class Verdicts {
     this.#table = noTable;
     this.#tableKey = 0;
     this.#epoch = 0;
+    this.#base = 0;
     this.#changes = [];
     this.#numbers = new Map();
   }
@@ -101,25 +105,40 @@ export class Verdicts {
   }
 
   /**
-   * What the policy says.
-   * @param prefix wanted only if {@link needsPrefix}; not kept
+   * Turns to a set, and a source: {@link outcomeOf} is about them until the next call.
    * @param source what {@link sourceKey} just gave, 0 unless {@link needsSource}
-   * @returns a number of {@link Outcome}, or of a change
    */
-  outcome(set: number, prefix: Prefix | undefined, source: number): number {
+  open(set: number, source: number): void {
     const sets = this.#sets;
-    let at = 0;
-    if (sets !== undefined) {
-      at = sets.classOf(set) * this.#prefixClasses;
+    if (sets === undefined) {
+      this.#base = 0;
+    } else {
+      this.#base = sets.classOf(set) * this.#prefixClasses;
       if (sets.epoch !== this.#epoch) this.#forget(sets.epoch);
     }
-    if (prefix !== undefined) at += this.#program.prefixes?.classOf(prefix) ?? 0;
     if (source !== this.#tableKey) this.#useTable(source);
-    const known = at < this.#table.length ? this.#table[at]! : 0;
-    return known !== 0 ? known - 1 : this.#decide(at, source);
   }
 
-  /** Key of a source for {@link outcome}. `label` matters only if {@link needsSourceLabel}. */
+  /**
+   * What the policy says about the open set and a prefix.
+   * @param row of the prefix; does not matter unless {@link needsPrefix}
+   * @returns a number of {@link Outcome}, or of a change
+   */
+  outcomeOf(prefixes: PrefixTable, row: number): number {
+    const at = this.needsPrefix ? this.#base + this.#classOf(prefixes, row) : this.#base;
+    const known = at < this.#table.length ? this.#table[at]! : 0;
+    return known !== 0 ? known - 1 : this.#decide(at);
+  }
+
+  #classOf(prefixes: PrefixTable, row: number): number {
+    const classes = this.#program.prefixes;
+    if (classes === undefined) return 0;
+    const { rows } = prefixes;
+    if (prefixes.keyWords === 1) return classes.classOf4(rows[row << 2]!, rows[(row << 2) + 1]! & 0xff);
+    return classes.classOf6(rows, row << 3, rows[(row << 3) + 4]! & 0xff);
+  }
+
+  /** Key of a source for {@link open}. `label` matters only if {@link needsSourceLabel}. */
   sourceKey(
     label: RouteSource,
     learnedFrom: { readonly name: string; readonly kind: 'ebgp' | 'ibgp' } | undefined,
@@ -145,7 +164,7 @@ export class Verdicts {
     return outcome < Outcome.FirstChange || !this.#changes[outcome - Outcome.FirstChange]!.changesAttributes;
   }
 
-  /** What {@link outcome} came to for this path. */
+  /** What {@link outcomeOf} came to for this path. */
   effect(outcome: number, route: PolicyRoute): Effect {
     if (outcome === Outcome.Unnumbered || this.#program.isStaged) return evaluate(this.#policy, route);
     const changes: Changes = { attributes: route.attributes, weight: undefined, nextHop: undefined };
@@ -171,7 +190,8 @@ export class Verdicts {
     this.#table = this.#tables.get(source) ?? noTable;
   }
 
-  #remember(at: number, source: number, outcome: number): void {
+  #remember(at: number, outcome: number): void {
+    const source = this.#tableKey;
     if (at >= MAX_TABLE || source === NO_KEY) return;
     if (at >= this.#table.length) {
       let length = Math.max(this.#table.length, this.#prefixClasses, 8);
@@ -186,11 +206,11 @@ export class Verdicts {
   }
 
   /** Goes through the terms for a pair of classes. */
-  #decide(at: number, source: number): number {
+  #decide(at: number): number {
     const setClass = Math.floor(at / this.#prefixClasses);
     const prefixClass = at - setClass * this.#prefixClasses;
     const outcome = this.#program.isStaged ? this.#stagedOutcome(prefixClass) : this.#numberOf(setClass, prefixClass);
-    this.#remember(at, source, outcome);
+    this.#remember(at, outcome);
     return outcome;
   }
 

@@ -1,4 +1,3 @@
-import type { Prefix } from 'bgp-ts';
 import type { PrefixRange } from './policy.ts';
 
 /** What may be asked about a prefix: whether it is in a list, whether its length is between two numbers (both included). */
@@ -9,6 +8,7 @@ export type PrefixQuestion =
 const NONE = -1;
 const ROOT_BITS = 8;
 const NODE_BITS = 4;
+const NODE_MASK = 15;
 /** Numbers in a row of classes: one for each length. */
 const LENGTHS_4 = 33;
 const LENGTHS_6 = 129;
@@ -44,21 +44,24 @@ export class PrefixClasses {
     this.#answers = vectors.flat();
   }
 
-  /** Number of the prefix's class. */
-  classOf(prefix: Prefix): number {
-    const { octets, version } = prefix.address;
-    const isV4 = version === 4;
-    const slots = isV4 ? this.#slots4 : this.#slots6;
+  /** Number of the class of an IPv4 prefix whose host bits are zero. */
+  classOf4(address: number, length: number): number {
+    const slots = this.#slots4;
     // A slot holds the row of what covers the address, or, inverted, where the next node is. Entries longer than the prefix may be met,
     // since its host bits are zeros: in the column of this length they have left no trace.
-    let slot = slots[octets[0]!]!;
-    for (let i = 1; slot < 0; i++) {
-      const octet = octets[i]!;
-      slot = slots[~slot + (octet >> 4)]!;
-      if (slot >= 0) break;
-      slot = slots[~slot + (octet & 15)]!;
+    let slot = slots[address >>> 24]!;
+    for (let shift = 20; slot < 0; shift -= NODE_BITS) slot = slots[~slot + ((address >>> shift) & NODE_MASK)]!;
+    return this.#rows4[slot * LENGTHS_4 + length]!;
+  }
+
+  /** Number of the class of an IPv6 prefix whose host bits are zero and whose address is in the four words from `words[at]` on. */
+  classOf6(words: Int32Array, at: number, length: number): number {
+    const slots = this.#slots6;
+    let slot = slots[words[at]! >>> 24]!;
+    for (let bit = ROOT_BITS; slot < 0; bit += NODE_BITS) {
+      slot = slots[~slot + ((words[at + (bit >> 5)]! >>> (28 - (bit & 31))) & NODE_MASK)]!;
     }
-    return isV4 ? this.#rows4[slot * LENGTHS_4 + prefix.length]! : this.#rows6[slot * LENGTHS_6 + prefix.length]!;
+    return this.#rows6[slot * LENGTHS_6 + length]!;
   }
 
   /** Answer to question `n` for the prefixes of a class. */

@@ -9,6 +9,7 @@ import { evaluate, type Policy, preparePolicy } from '../../../rib/policy/evalua
 import { holds, prepareMatch } from '../../../rib/policy/match.ts';
 import type { CommunityPattern, PolicyPeer, PolicyRoute, PolicySpec, RouteSource } from '../../../rib/policy/policy.ts';
 import { type AttributeMatch, compileAttributeMatch, holdsForSet } from '../../../rib/policy/set-match.ts';
+import { PrefixTable } from '../../../rib/prefix-table.ts';
 import { SetClasses } from '../../../rib/set-classes.ts';
 import { SetValues } from '../../../rib/set-values.ts';
 import { Outcome, Verdicts } from '../../../rib/verdicts.ts';
@@ -34,7 +35,9 @@ interface Asked {
 /** Asks the compiled policy and the plain one, which must agree. Returns what the compiled one came to. */
 function compare(policy: Policy, verdicts: Verdicts, values: SetValues, family: FamilyName, asked: Asked): number {
   const key = verdicts.needsSource ? verdicts.sourceKey(asked.source, asked.learnedFrom) : 0;
-  const outcome = verdicts.outcome(asked.set, verdicts.needsPrefix ? asked.prefix : undefined, key);
+  verdicts.open(asked.set, key);
+  const prefixes = new PrefixTable(family);
+  const outcome = verdicts.outcomeOf(prefixes, prefixes.insert(asked.prefix));
   const attributes = values.decode(asked.set);
   const { prefix: value, source, learnedFrom } = asked;
   const route: PolicyRoute = { family, prefix: value, attributes, source, peer: session.peer, learnedFrom };
@@ -200,11 +203,14 @@ test('sessions with one policy share what is known about sets, until the last on
   values.releaseClasses(policy.program);
   first.close();
   const set = values.intern(carrying(1), session.family, 0, '');
-  expect(second.outcome(set, undefined, 0)).toBe(Outcome.Refused);
+  const prefixes = new PrefixTable(session.family);
+  second.open(set, 0);
+  expect(second.outcomeOf(prefixes, 0)).toBe(Outcome.Refused);
   sets.discard(set);
   const other = values.intern(carrying(2), session.family, 0, '');
   expect(other).toBe(set);
-  expect(second.outcome(other, undefined, 0)).toBe(Outcome.Unchanged);
+  second.open(other, 0);
+  expect(second.outcomeOf(prefixes, 0)).toBe(Outcome.Unchanged);
   second.close();
   expect(values.classesFor(policy.program)).not.toBe(classes);
 });

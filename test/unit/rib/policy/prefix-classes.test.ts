@@ -12,6 +12,15 @@ const range = (text: string, minLength: number, maxLength: number): PrefixRange 
 });
 const list = (...entries: PrefixRange[]): PrefixQuestion => ({ type: 'list', entries });
 
+function classOf(classes: PrefixClasses, { address, length }: Prefix): number {
+  const view = new DataView(address.octets.buffer, address.octets.byteOffset, address.octets.length);
+  // One word more in front: where the address begins must not matter.
+  const words = Int32Array.from({ length: 1 + address.octets.length / 4 }, (_, i) =>
+    i === 0 ? -1 : view.getInt32(i * 4 - 4),
+  );
+  return address.version === 4 ? classes.classOf4(words[1] ?? 0, length) : classes.classOf6(words, 1, length);
+}
+
 /** Looks at every entry. */
 function answer(question: PrefixQuestion, value: Prefix): boolean {
   if (question.type === 'length') return value.length >= question.min && value.length <= question.max;
@@ -39,7 +48,7 @@ describe('one list', () => {
     ['lengths', { type: 'length', min: 8, max: 9 } as const, '2000::/9', true],
   ])('%s', (_, question, text, expected) => {
     const classes = new PrefixClasses([question]);
-    expect(classes.holds(classes.classOf(prefix(text)), 0)).toBe(expected);
+    expect(classes.holds(classOf(classes, prefix(text)), 0)).toBe(expected);
   });
 });
 
@@ -49,7 +58,7 @@ test('a handful of entries is a handful of classes', () => {
     list(range('10.0.0.0/8', 24, 24), range('fc00::/7', 7, 128)),
   ]);
   expect(classes.count).toBe(4);
-  expect(classes.classOf(prefix('10.1.0.0/16'))).toBe(classes.classOf(prefix('192.168.1.0/24')));
+  expect(classOf(classes, prefix('10.1.0.0/16'))).toBe(classOf(classes, prefix('192.168.1.0/24')));
 });
 
 const questions: fc.Arbitrary<PrefixQuestion> = fc.oneof(
@@ -69,7 +78,7 @@ test('agrees with looking at every entry of every list', () => {
         const classes = new PrefixClasses(asked);
         const entries = asked.flatMap((question) => (question.type === 'list' ? question.entries : []));
         for (const value of [...values, ...entries.map((entry) => entry.prefix)]) {
-          const number = classes.classOf(value);
+          const number = classOf(classes, value);
           expect(number).toBeLessThan(classes.count);
           const answers = asked.map((_, n) => classes.holds(number, n));
           expect(answers).toEqual(asked.map((question) => answer(question, value)));

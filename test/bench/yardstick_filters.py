@@ -1,0 +1,37 @@
+"""As yardstick.py, with filters on import and export of every session: one prefix match and one community match that no route of the yardstick fits."""
+import importlib.util
+import os
+
+_spec = importlib.util.spec_from_file_location('yardstick_open', os.path.join(os.path.dirname(os.path.abspath(__file__)), 'yardstick.py'))
+base = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(base)
+
+NAME = 'podroute-filters'
+version = base.version
+
+PREFIXES = ("{ prefixes: [{ cidr: 240.0.0.0/4, min: 4, max: 32 }, { cidr: 0.0.0.0/8, min: 8, max: 32 }, { cidr: 0.0.0.0/0, min: 25, max: 32 }],"
+            ' action: Reject }')
+COMMUNITY = "{ communities: { any: ['64496:6666'] }, action: Reject }"
+OPEN = 'policy: { import: accept, export: accept }'
+FILTERED = ('policy: { import: { filters: [wanted], default: accept }, export: { filters: [wanted], default: accept } }')
+
+
+class Filtered:
+    """The context of a run, in which the configuration is written with filters in it."""
+
+    def __init__(self, ctx, rules):
+        self._ctx = ctx
+        self._rules = ', '.join(rules)
+
+    def __getattr__(self, name):
+        return getattr(self._ctx, name)
+
+    def write(self, name, text):
+        assert OPEN in text and not self._ctx.v6
+        text = text.replace(OPEN, FILTERED)
+        rules = f'importV4: [{self._rules}], exportV4: [{self._rules}]'
+        return self._ctx.write(name, f'{text}---\napiVersion: podroute.io/v1\nkind: BGPFilter\nmetadata: {{ name: wanted }}\nspec: {{ {rules} }}\n')
+
+
+def start(ctx):
+    base.start(Filtered(ctx, [PREFIXES, COMMUNITY]))
