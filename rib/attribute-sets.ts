@@ -1,6 +1,6 @@
 import type { AttributeScanner } from './attribute-scan.ts';
 import { SetFlag } from './attribute-scan.ts';
-import { nextCapacity } from './columns.ts';
+import { nextCapacity, resizeInt32 } from './columns.ts';
 import type { NextHops } from './next-hop.ts';
 import { OctetArena } from './octet-arena.ts';
 
@@ -259,12 +259,8 @@ export class AttributeSets {
     const id = this.#end++;
     if ((id + 1) * STORE_WORDS > this.#store.length) {
       const capacity = nextCapacity(this.#store.length / STORE_WORDS, id + 1);
-      const store = new Int32Array(capacity * STORE_WORDS);
-      store.set(this.#store);
-      this.#store = store;
-      const facts = new Int32Array(capacity * FACT_WORDS);
-      facts.set(this.facts);
-      this.facts = facts;
+      this.#store = resizeInt32(this.#store, capacity * STORE_WORDS);
+      this.facts = resizeInt32(this.facts, capacity * FACT_WORDS);
     }
     return id;
   }

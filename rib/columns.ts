@@ -1,30 +1,76 @@
-/** A copy of `column` with room for at least `length` numbers, zero beyond what was there. */
-export function growInt32(column: Int32Array, length: number): Int32Array {
-  const grown = new Int32Array(nextCapacity(column.length, length));
-  grown.set(column);
+/** From so many octets on, a column lives in memory that grows where it is. */
+const IN_PLACE_OCTETS = 256 * 1024;
+/** Address space set aside for such a column. Pages that were never written cost nothing. */
+const RESERVED_OCTETS = 2 ** 30;
+
+/**
+ * `column` with room for `length` numbers, zero beyond what was there. Large columns grow in place, without a copy; so the array given
+ * may share its memory with the one returned and is not to be used any more.
+ */
+export function resizeInt32(column: Int32Array, length: number): Int32Array {
+  const buffer = grownInPlace(column.buffer, length * 4);
+  const grown = buffer === undefined ? new Int32Array(length) : new Int32Array(buffer, 0, length);
+  if (buffer !== column.buffer) grown.set(column);
   return grown;
+}
+
+/** As {@link resizeInt32}, for 16-bit columns. */
+export function resizeUint16(column: Uint16Array, length: number): Uint16Array {
+  const buffer = grownInPlace(column.buffer, length * 2);
+  const grown = buffer === undefined ? new Uint16Array(length) : new Uint16Array(buffer, 0, length);
+  if (buffer !== column.buffer) grown.set(column);
+  return grown;
+}
+
+/** As {@link resizeInt32}, for octet columns. */
+export function resizeUint8(column: Uint8Array, length: number): Uint8Array {
+  const buffer = grownInPlace(column.buffer, length);
+  const grown = buffer === undefined ? new Uint8Array(length) : new Uint8Array(buffer, 0, length);
+  if (buffer !== column.buffer) grown.set(column);
+  return grown;
+}
+
+/** Room for at least `length` numbers, and some to spare; else as {@link resizeInt32}. */
+export function growInt32(column: Int32Array, length: number): Int32Array {
+  return resizeInt32(column, nextCapacity(column.length, length));
 }
 
 /** As {@link growInt32}, for 16-bit columns. */
 export function growUint16(column: Uint16Array, length: number): Uint16Array {
-  const grown = new Uint16Array(nextCapacity(column.length, length));
-  grown.set(column);
-  return grown;
+  return resizeUint16(column, nextCapacity(column.length, length));
 }
 
 /** As {@link growInt32}, for octet columns. */
 export function growUint8(column: Uint8Array, length: number): Uint8Array {
-  const grown = new Uint8Array(nextCapacity(column.length, length));
-  grown.set(column);
-  return grown;
+  return resizeUint8(column, nextCapacity(column.length, length));
 }
 
 /**
- * Doubling up to 64 Ki numbers, then by half: columns are large, and half of the last one would lie idle.
+ * The memory of a large column with room for `octets`: the same as before where it can grow, new memory that can grow otherwise;
+ * undefined where a plain array does. It is shared memory, though nobody shares it, since only that kind both grows and is read at full
+ * speed through an array of fixed length; and the collector neither copies it nor counts it.
+ */
+function grownInPlace(buffer: ArrayBufferLike, octets: number): SharedArrayBuffer | undefined {
+  if (buffer instanceof SharedArrayBuffer && octets <= buffer.maxByteLength) {
+    if (octets > buffer.byteLength) buffer.grow(octets);
+    return buffer;
+  }
+  if (octets < IN_PLACE_OCTETS) return undefined;
+  try {
+    return new SharedArrayBuffer(octets, { maxByteLength: Math.max(RESERVED_OCTETS, octets * 4) });
+  } catch (error) {
+    // No address space to set aside (a limit on virtual memory): a copy does as well, only slower.
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/**
+ * Doubling up to 64 Ki numbers, then by a quarter: columns are large, and half of the last one would lie idle.
  */
 export function nextCapacity(present: number, wanted: number): number {
   let capacity = Math.max(present, 16);
-  while (capacity < wanted) capacity = capacity < 65_536 ? capacity * 2 : capacity + (capacity >> 1);
+  while (capacity < wanted) capacity = capacity < 65_536 ? capacity * 2 : capacity + (capacity >> 2);
   return capacity;
 }
 

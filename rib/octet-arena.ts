@@ -1,3 +1,5 @@
+import { resizeUint8 } from './columns.ts';
+
 /** Blocks are multiples of this many octets; smaller wastes less, larger needs fewer free lists. */
 const GRANULE = 8;
 const CLASSES = 65_536 / GRANULE + 2;
@@ -66,12 +68,9 @@ export class OctetArena {
   #grow(needed: number): void {
     if (needed > MAX_OCTETS)
       throw new RangeError(`attribute arena: ${needed} octets wanted, ${MAX_OCTETS} is the most`);
-    // By half above 1 MiB: doubling would leave up to half of a large arena untouched but committed while it is copied.
     let size = this.bytes.length;
-    while (size < needed) size = size < 1 << 20 ? size * 2 : size + (size >> 1);
+    while (size < needed) size = size < 1 << 20 ? size * 2 : size + (size >> 2);
     size = Math.min((size + GRANULE - 1) & ~(GRANULE - 1), MAX_OCTETS);
-    const grown = new Uint8Array(size);
-    grown.set(this.bytes);
-    this.bytes = grown;
+    this.bytes = resizeUint8(this.bytes, size);
   }
 }

@@ -1,4 +1,4 @@
-import { nextCapacity } from './columns.ts';
+import { nextCapacity, resizeInt32 } from './columns.ts';
 
 /** Words of a path: attribute set as received, source and flags, next path of the prefix (0: last). */
 export const PATH_WORDS = 3;
@@ -106,9 +106,9 @@ export class PathTable {
     const path = this.#end++;
     if ((path + 1) * PATH_WORDS > this.words.length) {
       const capacity = nextCapacity(this.words.length / PATH_WORDS, path + 1);
-      this.words = resized(this.words, capacity * PATH_WORDS);
-      if (this.ids !== undefined) this.ids = resized(this.ids, capacity);
-      if (this.after !== undefined) this.after = resized(this.after, capacity);
+      this.words = resizeInt32(this.words, capacity * PATH_WORDS);
+      if (this.ids !== undefined) this.ids = resizeInt32(this.ids, capacity);
+      if (this.after !== undefined) this.after = resizeInt32(this.after, capacity);
     }
     return path;
   }
@@ -121,10 +121,4 @@ export class PathTable {
     this.after = undefined;
     if (this.words.length > INITIAL_PATHS * PATH_WORDS * 8) this.words = new Int32Array(INITIAL_PATHS * PATH_WORDS);
   }
-}
-
-function resized(column: Int32Array, length: number): Int32Array {
-  const grown = new Int32Array(length);
-  grown.set(column);
-  return grown;
 }

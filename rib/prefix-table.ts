@@ -1,5 +1,5 @@
 import { Families, type FamilyName, type IpAddress, type Prefix } from 'bgp-ts';
-import { nextCapacity } from './columns.ts';
+import { nextCapacity, resizeInt32 } from './columns.ts';
 
 /** Bits of the meta word of a row, above the prefix length (bits 0 to 7). */
 export const RowFlag = {
@@ -320,9 +320,7 @@ export class PrefixTable {
     } else {
       row = this.end++;
       if (row >= this.capacity) {
-        const grown = new Int32Array(nextCapacity(this.capacity, row + 1) * this.stride);
-        grown.set(this.rows);
-        this.rows = grown;
+        this.rows = resizeInt32(this.rows, nextCapacity(this.capacity, row + 1) * this.stride);
       }
     }
     const meta = row * this.stride + this.keyWords;
