@@ -588,6 +588,9 @@ export const statusReplySchema = z
         p50Seconds: seconds,
         p99Seconds: seconds.describe('what happened at 99 of 100 moments waited no longer'),
         maxSeconds: seconds.describe('the longest stretch of work'),
+        cpu: z
+          .object({ busyShare: z.number().min(0).max(1), p99Seconds: seconds, maxSeconds: seconds })
+          .describe('the same in processor time: much less than the above where others had the processor'),
       })
       .describe('how long arriving octets and timers that are due wait for the daemon to look at them'),
   })

@@ -346,24 +346,28 @@ export class Watcher {
 /** Turns in `TurnFigures` are sorted into so many buckets: see {@link TurnMeter}. */
 const TURN_BUCKETS = 464;
 
+/** Turns by their length. */
+export interface TurnLengths {
+  readonly longestMs: number;
+  /** Shortest first: per bucket how many turns, and how long together. The turns of a bucket differ by at most a sixteenth. */
+  readonly counts: Float64Array;
+  readonly sumsMs: Float64Array;
+}
+
 /** Turns of an event loop since it was looked at first, or since a reset. */
 export interface TurnFigures {
   /** How long they were counted, milliseconds. */
   readonly elapsedMs: number;
   readonly turns: number;
-  /** The longest stretch of work between two looks at sockets and timers. */
-  readonly longestMs: number;
-  /**
-   * Turns by the time they took, shortest first: per bucket how many, and how long together. The turns of a bucket differ by at most a
-   * sixteenth.
-   */
-  readonly counts: Float64Array;
-  readonly sumsMs: Float64Array;
+  /** From waking up until the next look at sockets and timers: how long these may have to wait. */
+  readonly busy: TurnLengths;
+  /** The processor time of this thread in it: less where others had the processor, or where it waited for the kernel. */
+  readonly cpu: TurnLengths;
 }
 
 /**
- * How long the turns of this thread's event loop take, sleep left out: as long as a turn lasts, sockets and timers wait. Costs two looks at the
- * clock in a turn, and nothing while the loop sleeps. Keeps no process alive.
+ * How long the turns of this thread's event loop take, sleep left out: as long as a turn lasts, sockets and timers wait. Costs four looks at
+ * clocks in a turn, and nothing while the loop sleeps. Keeps no process alive.
  */
 export class TurnMeter {
   #handle: object | undefined;
@@ -377,15 +381,14 @@ export class TurnMeter {
   /** What was counted so far, without the present turn. @throws Error when closed */
   read(): TurnFigures {
     if (this.#handle === undefined) throw new Error('the meter is closed');
-    const all = new Float64Array(3 + 2 * TURN_BUCKETS);
+    const all = new Float64Array(2 + 2 * (1 + 2 * TURN_BUCKETS));
     addon.turnsRead(this.#handle, new Uint8Array(all.buffer));
-    return {
-      elapsedMs: all[0] ?? 0,
-      turns: all[1] ?? 0,
-      longestMs: all[2] ?? 0,
-      counts: all.subarray(3, 3 + TURN_BUCKETS),
-      sumsMs: all.subarray(3 + TURN_BUCKETS),
-    };
+    const lengths = (at: number): TurnLengths => ({
+      longestMs: all[at] ?? 0,
+      counts: all.subarray(at + 1, at + 1 + TURN_BUCKETS),
+      sumsMs: all.subarray(at + 1 + TURN_BUCKETS, at + 1 + 2 * TURN_BUCKETS),
+    });
+    return { elapsedMs: all[0] ?? 0, turns: all[1] ?? 0, busy: lengths(2), cpu: lengths(3 + 2 * TURN_BUCKETS) };
   }
 
   /** Counts from now on. */

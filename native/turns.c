@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 /*
  * Sixteen buckets for each power of two of microseconds, so that a bucket is exact to a sixteenth. Below 16 us one for each.
@@ -12,17 +13,22 @@
 #define SUB_BITS 4
 #define BUCKETS 464
 
-/* What JavaScript reads, all in milliseconds: how long was measured, how many turns, the longest; then turns and their sum by bucket. */
+/* Turns by length, all in milliseconds: the longest; then how many, and how long together, by bucket. */
 typedef struct {
-  double elapsed, turns, longest;
-  double counts[BUCKETS], sums[BUCKETS];
+  double longest, counts[BUCKETS], sums[BUCKETS];
+} lengths_t;
+
+/* What JavaScript reads: milliseconds of measuring, how many turns; their lengths as others feel them, and as processor time. */
+typedef struct {
+  double elapsed, turns;
+  lengths_t busy, cpu;
 } figures_t;
 
 typedef struct {
   uv_check_t check;
   uv_loop_t *loop;
   napi_async_cleanup_hook_handle hook;
-  uint64_t since, before, idle_before;
+  uint64_t since, before, idle_before, cpu_before;
   bool closing;
   figures_t figures;
 } turns_t;
@@ -34,20 +40,40 @@ static size_t bucket_of(uint64_t us) {
   return bucket < BUCKETS ? bucket : BUCKETS - 1;
 }
 
+static void add(lengths_t *lengths, uint64_t ns) {
+  double ms = ns / 1e6;
+  size_t bucket = bucket_of(ns / 1000);
+  lengths->counts[bucket]++;
+  lengths->sums[bucket] += ms;
+  if (ms > lengths->longest) lengths->longest = ms;
+}
+
+/* Processor time of this thread, nanoseconds. */
+static uint64_t cpu_time(void) {
+  struct timespec t;
+  return clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) == 0 ? (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec : 0;
+}
+
+/* From here on. */
+static void begin(turns_t *turns) {
+  turns->since = turns->before = uv_hrtime();
+  turns->idle_before = uv_metrics_idle_time(turns->loop);
+  turns->cpu_before = cpu_time();
+}
+
 /* Once in every turn of the loop, behind the callbacks of sockets: what was neither sleep nor waiting since the last time was work. */
 static void turn_ended(uv_check_t *check) {
   turns_t *turns = check->data;
-  uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(turns->loop);
-  uint64_t passed = now - turns->before, slept = idle - turns->idle_before;
+  uint64_t now = uv_hrtime(), idle = uv_metrics_idle_time(turns->loop), cpu = cpu_time();
+  uint64_t passed = now - turns->before, slept = idle - turns->idle_before, busy = passed > slept ? passed - slept : 0;
+  uint64_t worked = cpu - turns->cpu_before;
   turns->before = now;
   turns->idle_before = idle;
-  uint64_t busy = passed > slept ? passed - slept : 0;
-  double ms = busy / 1e6;
-  size_t bucket = bucket_of(busy / 1000);
+  turns->cpu_before = cpu;
   turns->figures.turns++;
-  turns->figures.counts[bucket]++;
-  turns->figures.sums[bucket] += ms;
-  if (ms > turns->figures.longest) turns->figures.longest = ms;
+  add(&turns->figures.busy, busy);
+  /* Going to sleep and waking up cost processor time, too. */
+  add(&turns->figures.cpu, worked < busy ? worked : busy);
 }
 
 static void turns_closed(uv_handle_t *handle) {
@@ -83,8 +109,7 @@ static napi_value turns_open(napi_env env, napi_callback_info info) {
   uv_check_init(turns->loop, &turns->check);
   uv_unref((uv_handle_t *)&turns->check);
   turns->check.data = turns;
-  turns->since = turns->before = uv_hrtime();
-  turns->idle_before = uv_metrics_idle_time(turns->loop);
+  begin(turns);
   uv_check_start(&turns->check, turn_ended);
   return handle;
 }
@@ -117,8 +142,7 @@ static napi_value turns_reset(napi_env env, napi_callback_info info) {
   turns_t *turns;
   if (!get_args(env, info, 1, &args) || (turns = get_turns(env, args.v[0])) == NULL) return NULL;
   memset(&turns->figures, 0, sizeof turns->figures);
-  turns->since = turns->before = uv_hrtime();
-  turns->idle_before = uv_metrics_idle_time(turns->loop);
+  begin(turns);
   return number(env, 0);
 }
 

@@ -133,7 +133,7 @@ export class Control implements ControlSurface {
   status(): StatusReply {
     const { node, startedAt, uptimeSeconds } = this.version();
     const { rss, heapUsed } = process.memoryUsage();
-    const { elapsedMs, busyShare, p50Ms, p99Ms, maxMs } = this.#parts.eventLoop.delay();
+    const { elapsedMs, busyShare, p50Ms, p99Ms, maxMs, cpu } = this.#parts.eventLoop.delay();
     return {
       node,
       startedAt,
@@ -145,6 +145,7 @@ export class Control implements ControlSurface {
         p50Seconds: p50Ms / 1000,
         p99Seconds: p99Ms / 1000,
         maxSeconds: maxMs / 1000,
+        cpu: { busyShare: cpu.busyShare, p99Seconds: cpu.p99Ms / 1000, maxSeconds: cpu.maxMs / 1000 },
       },
     };
   }

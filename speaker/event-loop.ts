@@ -1,4 +1,4 @@
-import type { TurnFigures } from '../native/index.ts';
+import type { TurnFigures, TurnLengths } from '../native/index.ts';
 
 /** How long whatever happens (octets arrive, a timer is due) has to wait until this process looks at it. */
 export interface EventLoopDelay {
@@ -11,6 +11,8 @@ export interface EventLoopDelay {
   readonly p99Ms: number;
   /** The longest stretch of work. */
   readonly maxMs: number;
+  /** The same with processor time for time: what is left where others do not take the processor away. */
+  readonly cpu: { readonly busyShare: number; readonly p99Ms: number; readonly maxMs: number };
 }
 
 /**
@@ -18,20 +20,24 @@ export interface EventLoopDelay {
  * share of moments that wait longer than x is what all turns last beyond x, by the time that passed. Unlike samples taken by a timer it leaves
  * out none of a long turn; time in which the kernel let others run while the loop was asleep is not in it.
  */
-export function eventLoopDelay(figures: TurnFigures): EventLoopDelay {
-  const { elapsedMs, longestMs, sumsMs } = figures;
-  const busyMs = sumsMs.reduce((sum, ms) => sum + ms, 0);
+export function eventLoopDelay({ elapsedMs, busy, cpu }: TurnFigures): EventLoopDelay {
   return {
     elapsedMs,
-    busyShare: elapsedMs > 0 ? Math.min(1, busyMs / elapsedMs) : 0,
-    p50Ms: percentile(figures, 0.5),
-    p99Ms: percentile(figures, 0.99),
-    maxMs: longestMs,
+    busyShare: shareOf(elapsedMs, busy),
+    p50Ms: percentile(elapsedMs, busy, 0.5),
+    p99Ms: percentile(elapsedMs, busy, 0.99),
+    maxMs: busy.longestMs,
+    cpu: { busyShare: shareOf(elapsedMs, cpu), p99Ms: percentile(elapsedMs, cpu, 0.99), maxMs: cpu.longestMs },
   };
 }
 
+function shareOf(elapsedMs: number, { sumsMs }: TurnLengths): number {
+  const sum = sumsMs.reduce((all, ms) => all + ms, 0);
+  return elapsedMs > 0 ? Math.min(1, sum / elapsedMs) : 0;
+}
+
 /** The shortest delay that is not exceeded at this share of all moments. */
-function percentile({ elapsedMs, counts, sumsMs, longestMs }: TurnFigures, share: number): number {
+function percentile(elapsedMs: number, { counts, sumsMs, longestMs }: TurnLengths, share: number): number {
   const beyond = elapsedMs * (1 - share);
   let turns = 0;
   let sum = 0;

@@ -51,5 +51,6 @@ export function formatStatus(reply: StatusReply): string {
     ['Memory', `${megabytes(memory.residentOctets)}, of it ${megabytes(memory.heapOctets)} JavaScript heap`],
     ['Event loop', `busy ${(eventLoop.busyShare * 100).toFixed(1)} % of ${formatDuration(eventLoop.measuredSeconds)}`],
     ['Delay', `p50 ${ms(eventLoop.p50Seconds)}, p99 ${ms(eventLoop.p99Seconds)}, max ${ms(eventLoop.maxSeconds)}`],
+    ['On processor', `p99 ${ms(eventLoop.cpu.p99Seconds)}, max ${ms(eventLoop.cpu.maxSeconds)}`],
   ]);
 }

@@ -145,7 +145,14 @@ export function statusReply(): StatusReply {
     startedAt: '2026-01-02T03:04:05Z',
     uptimeSeconds: 61,
     memory: { residentOctets: 131_072_000, heapOctets: 8_000_000 },
-    eventLoop: { measuredSeconds: 60, busyShare: 0.0213, p50Seconds: 0, p99Seconds: 0.00432, maxSeconds: 0.0123 },
+    eventLoop: {
+      measuredSeconds: 60,
+      busyShare: 0.0213,
+      p50Seconds: 0,
+      p99Seconds: 0.00432,
+      maxSeconds: 0.0123,
+      cpu: { busyShare: 0.02, p99Seconds: 0.004, maxSeconds: 0.011 },
+    },
   };
 }
 

@@ -330,10 +330,11 @@ describe('reload and health', () => {
   test('status', () => {
     expect(formatStatus(statusReply())).toBe(
       lines(
-        '  Node        node-a, up 00:01:01',
-        '  Memory      131 MB, of it 8 MB JavaScript heap',
-        '  Event loop  busy 2.1 % of 00:01:00',
-        '  Delay       p50 0.0 ms, p99 4.3 ms, max 12.3 ms',
+        '  Node          node-a, up 00:01:01',
+        '  Memory        131 MB, of it 8 MB JavaScript heap',
+        '  Event loop    busy 2.1 % of 00:01:00',
+        '  Delay         p50 0.0 ms, p99 4.3 ms, max 12.3 ms',
+        '  On processor  p99 4.0 ms, max 11.0 ms',
       ),
     );
   });

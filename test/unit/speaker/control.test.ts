@@ -82,7 +82,14 @@ describe('what bgpctl is told', () => {
       },
       health: () => ({ ready: true, checks: [] }),
       eventLoop: {
-        delay: () => ({ elapsedMs: 2000, busyShare: 0.25, p50Ms: 0, p99Ms: 4, maxMs: 12.5 }),
+        delay: () => ({
+          elapsedMs: 2000,
+          busyShare: 0.25,
+          p50Ms: 0,
+          p99Ms: 4,
+          maxMs: 12.5,
+          cpu: { busyShare: 0.2, p99Ms: 3, maxMs: 9 },
+        }),
         reset: () => {
           resets++;
         },
@@ -122,6 +129,7 @@ describe('what bgpctl is told', () => {
       p50Seconds: 0,
       p99Seconds: 0.004,
       maxSeconds: 0.0125,
+      cpu: { busyShare: 0.2, p99Seconds: 0.003, maxSeconds: 0.009 },
     });
     expect(resets).toBe(1);
     control().status();

@@ -6,13 +6,13 @@ import { eventLoopDelay } from '../../../speaker/event-loop.ts';
 /** Turns of these lengths, shortest first, one bucket each. */
 function turnsOf(elapsedMs: number, lengths: readonly number[]): TurnFigures {
   const sorted = [...lengths].sort((a, b) => a - b);
-  return {
-    elapsedMs,
-    turns: sorted.length,
-    longestMs: sorted.at(-1) ?? 0,
-    counts: Float64Array.from(sorted, () => 1),
-    sumsMs: Float64Array.from(sorted),
-  };
+  const lengthsOf = (of: readonly number[]) => ({
+    longestMs: of.at(-1) ?? 0,
+    counts: Float64Array.from(of, () => 1),
+    sumsMs: Float64Array.from(of),
+  });
+  // Half of the time others had the processor.
+  return { elapsedMs, turns: sorted.length, busy: lengthsOf(sorted), cpu: lengthsOf(sorted.map((ms) => ms / 2)) };
 }
 
 describe('event-loop delay', () => {
@@ -30,6 +30,13 @@ describe('event-loop delay', () => {
     for (const [name, value] of Object.entries(expected)) {
       expect(delay[name as keyof typeof expected], name).toBeCloseTo(value, 6);
     }
+  });
+
+  test('processor time by itself', () => {
+    const { cpu } = eventLoopDelay(turnsOf(1000, [100]));
+    expect(cpu.busyShare).toBeCloseTo(0.05, 6);
+    expect(cpu.p99Ms).toBeCloseTo(40, 6);
+    expect(cpu.maxMs).toBe(50);
   });
 
   test('agrees with looking at every moment', () => {
