@@ -24,13 +24,18 @@ const INITIAL_ROWS = 256;
 const LENGTH_OR_FREE = 0xff | RowFlag.Free;
 /** The index grows fourfold up to this size, then twofold: filling it anew is the dearest part of growing. */
 const FOURFOLD_UP_TO = 1 << 21;
+/** Above so many slots an index that grows is not filled anew at once: entries follow, so many slots with every insertion. */
+const AT_ONCE_UP_TO = 1 << 15;
+const MOVED_AT_ONCE = 16;
+const none = new Int32Array(0);
 
 /**
  * Prefixes of one family -> rows. Rows are 32-bit words in one typed array, numbered from 1, and keep their number as long as they
  * live: four words for IPv4 (address, meta, head of the path list, next-hop set the kernel has), eight for IPv6 (four of address).
  * Beside them an open-addressing index of row numbers, whose spare upper bits hold part of the hash, so that a probe reads a row only
  * when it very likely is the one. A row that is removed leaves its entry behind: it leads to a free row, or to a row whose prefix is
- * compared anyway, until the next rehash drops it. 16 octets (IPv6: 32) and 8 of index for a prefix.
+ * compared anyway, until the next rehash drops it. A large index that grows stays beside the new one until all its entries went over, a few with
+ * each insertion: filling the new one takes tens of milliseconds at a million prefixes. 16 octets (IPv6: 32) and 8 of index for a prefix.
  */
 export class PrefixTable {
   readonly family: FamilyName;
@@ -53,6 +58,10 @@ export class PrefixTable {
   /** Entries of the index that rows left behind. */
   #stale: number;
   #free: number;
+  /** While the index grows: what it was before (else empty), its mask, and the next of its slots to go to the new one. */
+  #old: Int32Array;
+  #oldMask: number;
+  #oldAt: number;
   readonly #scratch: Int32Array;
   #touched: number;
   readonly #peeked: { readonly address: IpAddress; length: number };
@@ -70,6 +79,9 @@ export class PrefixTable {
     this.#limit = this.#mask - (this.#mask >> 2);
     this.#stale = 0;
     this.#free = 0;
+    this.#old = none;
+    this.#oldMask = 0;
+    this.#oldAt = 0;
     this.#scratch = new Int32Array(4);
     this.#touched = 0;
     const octets = new Uint8Array(this.keyWords * 4);
@@ -94,7 +106,7 @@ export class PrefixTable {
     const rows = this.rows;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = index[slot]!;
-      if (entry === 0) return 0;
+      if (entry === 0) return this.#old.length === 0 ? 0 : this.#findOld4(hash, address, length);
       if (((entry ^ hash) & ~mask) !== 0) continue;
       const row = entry & mask;
       const at = row << 2;
@@ -105,6 +117,7 @@ export class PrefixTable {
   /** As {@link find4}, but a prefix that is not there is put there, with no paths. */
   insert4(address: number, length: number): number {
     if (this.end + this.#stale >= this.#limit) this.#makeRoom();
+    if (this.#old.length > 0) this.#moveSome(MOVED_AT_ONCE);
     const hash = hash4(address, length);
     const index = this.#index;
     const mask = this.#mask;
@@ -119,6 +132,10 @@ export class PrefixTable {
       const at = row << 2;
       if ((rows[at + 1]! & RowFlag.Free) !== 0) hole = slot;
       else if (rows[at] === address && (rows[at + 1]! & 0xff) === length) return row;
+    }
+    if (this.#old.length > 0) {
+      const known = this.#findOld4(hash, address, length);
+      if (known !== 0) return known;
     }
     const row = this.#newRow(hash, slot, hole, length);
     this.rows[row << 2] = address;
@@ -146,7 +163,7 @@ export class PrefixTable {
     const mask = this.#mask;
     for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
       const entry = index[slot]!;
-      if (entry === 0) return 0;
+      if (entry === 0) return this.#old.length === 0 ? 0 : this.#findOld6(hash, a, b, c, d, length);
       if (((entry ^ hash) & ~mask) !== 0) continue;
       const row = entry & mask;
       if (this.#isRow6(row, a, b, c, d, length)) return row;
@@ -156,6 +173,7 @@ export class PrefixTable {
   /** As {@link find6}, but a prefix that is not there is put there, with no paths. */
   insert6(a: number, b: number, c: number, d: number, length: number): number {
     if (this.end + this.#stale >= this.#limit) this.#makeRoom();
+    if (this.#old.length > 0) this.#moveSome(MOVED_AT_ONCE);
     const hash = hash6(a, b, c, d, length);
     const index = this.#index;
     const rows = this.rows;
@@ -169,6 +187,10 @@ export class PrefixTable {
       const row = entry & mask;
       if ((rows[(row << 3) + 4]! & RowFlag.Free) !== 0) hole = slot;
       else if (this.#isRow6(row, a, b, c, d, length)) return row;
+    }
+    if (this.#old.length > 0) {
+      const known = this.#findOld6(hash, a, b, c, d, length);
+      if (known !== 0) return known;
     }
     const row = this.#newRow(hash, slot, hole, length);
     const at = row << 3;
@@ -284,6 +306,55 @@ export class PrefixTable {
     return (rows[(x << 3) + 4]! & 0xff) - (rows[(y << 3) + 4]! & 0xff);
   }
 
+  /** The row that only the index of before the growth knows, 0 if there is none. */
+  #findOld4(hash: number, address: number, length: number): number {
+    const index = this.#old;
+    const mask = this.#oldMask;
+    const rows = this.rows;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const entry = index[slot]!;
+      if (entry === 0) return 0;
+      if (((entry ^ hash) & ~mask) !== 0) continue;
+      const row = entry & mask;
+      if (rows[row << 2] === address && (rows[(row << 2) + 1]! & LENGTH_OR_FREE) === length) return row;
+    }
+  }
+
+  #findOld6(hash: number, a: number, b: number, c: number, d: number, length: number): number {
+    const index = this.#old;
+    const mask = this.#oldMask;
+    for (let slot = hash & mask; ; slot = (slot + 1) & mask) {
+      const entry = index[slot]!;
+      if (entry === 0) return 0;
+      if (((entry ^ hash) & ~mask) !== 0) continue;
+      if (this.#isRow6(entry & mask, a, b, c, d, length)) return entry & mask;
+    }
+  }
+
+  /** Takes the entries of so many slots over from the index of before. They stay there, too, so that what is behind them is still found. */
+  #moveSome(slots: number): void {
+    const old = this.#old;
+    const end = Math.min(old.length, this.#oldAt + slots);
+    for (let at = this.#oldAt; at < end; at++) {
+      const entry = old[at]!;
+      if (entry !== 0) this.#enter(entry & this.#oldMask);
+    }
+    this.#oldAt = end;
+    if (end === old.length) this.#old = none;
+  }
+
+  /** Puts a row into the index, unless it is free or there already. */
+  #enter(row: number): void {
+    if ((this.rows[row * this.stride + this.keyWords]! & RowFlag.Free) !== 0) return;
+    const index = this.#index;
+    const mask = this.#mask;
+    const hash = this.#hashOf(row);
+    const entry = (hash & ~mask) | row;
+    let slot = hash & mask;
+    for (; index[slot] !== 0; slot = (slot + 1) & mask) if (index[slot] === entry) return;
+    index[slot] = entry;
+  }
+
   #isRow6(row: number, a: number, b: number, c: number, d: number, length: number): boolean {
     const rows = this.rows;
     const at = row << 3;
@@ -341,18 +412,15 @@ export class PrefixTable {
     let size = this.#mask + 1;
     // Half full with live rows: grow, or stale entries soon fill it again.
     while (this.end >= size - (size >> 2) || this.count > size >> 1) size *= size < FOURFOLD_UP_TO ? 4 : 2;
-    const index = new Int32Array(size);
-    const mask = size - 1;
-    const meta = this.keyWords;
-    for (let row = 1; row < this.end; row++) {
-      if ((this.rows[row * this.stride + meta]! & RowFlag.Free) !== 0) continue;
-      const hash = this.#hashOf(row);
-      let slot = hash & mask;
-      while (index[slot] !== 0) slot = (slot + 1) & mask;
-      index[slot] = (hash & ~mask) | row;
-    }
-    this.#useIndex(index);
+    // An index that is still filling is filled before another one begins.
+    if (this.#old.length > 0) this.#moveSome(this.#old.length);
+    const before = this.#index;
+    this.#oldMask = this.#mask;
+    this.#oldAt = 0;
+    this.#useIndex(new Int32Array(size));
     this.#stale = 0;
+    this.#old = before;
+    if (size <= AT_ONCE_UP_TO) this.#moveSome(before.length);
   }
 
   #useIndex(index: Int32Array): void {
@@ -366,6 +434,7 @@ export class PrefixTable {
     this.end = 1;
     this.#free = 0;
     this.#stale = 0;
+    this.#old = none;
     if (this.#mask >= INITIAL_ROWS * 8) {
       this.rows = new Int32Array(INITIAL_ROWS * this.stride);
       this.#useIndex(new Int32Array(INITIAL_ROWS * 2));

@@ -97,3 +97,38 @@ test('sorts by address, shorter first, the upper half of IPv4 too', () => {
   expect(Array.from(table.sortedRows(), (row) => formatPrefix(table.prefixOf(row)))).toEqual(list);
   expect(table.longestMatch(ip('192.0.2.9').octets, 32, () => true)).toBe(table.find(prefix('192.0.2.0/24')));
 });
+
+test.each([4, 6] as const)(
+  'IPv%i: nothing is lost or found twice while a large index moves, whatever comes and goes',
+  (version) => {
+    const table = new PrefixTable(version === 4 ? 'ipv4-unicast' : 'ipv6-unicast');
+    const target = (n: number): Prefix => {
+      const octets = new Uint8Array(version === 4 ? 4 : 16);
+      octets.set([n >> 16, n >> 8, n], 1);
+      return { address: { version, octets }, length: 32 };
+    };
+    const rows = new Map<number, number>();
+    let seed = 7;
+    const random = (below: number): number => {
+      seed = (Math.imul(seed, 1_103_515_245) + 12_345) >>> 0;
+      return Math.floor((seed / 2 ** 32) * below);
+    };
+    // Removals are as frequent as insertions now and then, so that rows change their prefix while their old entry still waits.
+    for (let n = 0; n < 120_000; n++) {
+      const isShrinking = n % 20_000 > 15_000;
+      const key = random(100_000);
+      const known = rows.get(key);
+      expect(table.find(target(key))).toBe(known ?? 0);
+      if (isShrinking && known !== undefined) {
+        table.remove(known);
+        rows.delete(key);
+      } else {
+        rows.set(key, table.insert(target(key)));
+        if (known !== undefined) expect(rows.get(key)).toBe(known);
+      }
+    }
+    expect(table.count).toBe(rows.size);
+    expect(new Set(rows.values()).size).toBe(rows.size);
+    for (const [key, row] of rows) expect(table.find(target(key))).toBe(row);
+  },
+);
