@@ -178,7 +178,22 @@ export class FakeKernel implements KernelRoutes {
     const { target } = route;
     const kind = Object.entries(Target).find(([, id]) => id === target)?.[0] ?? '';
     const to = target < FIRST_SET ? kind.toLowerCase() : this.targets.hops(target).map(hopText).join(' ');
-    return `${addressText(route)}/${route.length} metric ${route.metric} table ${route.table} proto ${route.protocol} ${to}`;
+    return `${this.prefixOf(route)} metric ${route.metric} table ${route.table} proto ${route.protocol} ${to}`;
+  }
+
+  /** `10.0.0.0/24` of a route. */
+  prefixOf(route: FakeRoute): string {
+    return `${addressText(route)}/${route.length}`;
+  }
+
+  /** Routes go without a word. */
+  dropRoutes(isGone: (route: FakeRoute) => boolean): void {
+    for (const route of [...this.all()]) if (isGone(route)) this.#take(route);
+  }
+
+  /** Somebody else changed a nexthop object. */
+  tellNextHop(id: number): void {
+    this.#tell((watcher) => watcher.nextHop?.(id));
   }
 
   get pendingJobs(): number {
@@ -301,7 +316,7 @@ export class FakeKernel implements KernelRoutes {
       if (mine !== undefined) this.#take(mine);
       if (op !== RouteOp.Reclaim) return mine === undefined ? ESRCH : 0;
     }
-    const problem = this.#problemOf(route.target);
+    const problem = this.problemOf(route.target);
     if (op === RouteOp.Replace) {
       if (problem !== 0) return problem;
       const old = list[0];
@@ -316,7 +331,8 @@ export class FakeKernel implements KernelRoutes {
     return 0;
   }
 
-  #problemOf(target: number): number {
+  /** The errno that a route to this target gets, 0 when it is accepted. */
+  problemOf(target: number): number {
     for (const hop of this.targets.hops(target)) {
       const link = this.#links.get(hop.ifIndex ?? 1);
       if (link === undefined) return ENODEV;
