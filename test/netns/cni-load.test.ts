@@ -16,8 +16,10 @@ import { expectNoBugs, isRoot, peerOf, resource, yaml } from './lab-daemon.ts';
 const PODS = 200;
 /** Of them, how many before it loads. */
 const IDLE_PODS = 20;
-/** What an ADD takes then on a machine of two cores with nothing else to do; it is 3 to 4 ms. */
-const QUIET_MS = 6;
+/** What an ADD takes then on a machine of two cores with nothing else to do. */
+const QUIET_MS = 4;
+/** What an ADD may take while a table loads. */
+const LIMIT_MS = 50;
 const PREFIXES_PER_UPDATE = 200;
 
 describe.skipIf(!isRoot)('pods are wired while a table loads', () => {
@@ -82,18 +84,14 @@ describe.skipIf(!isRoot)('pods are wired while a table loads', () => {
     return runs.map(({ tookMs }) => tookMs);
   }
 
-  // Into the kernel both write at once, and it has one lock for routes and interfaces: no promise of 50 ms there.
+  // Into the tables alone nine ADDs in ten are in time; others may come while the code of the tables is still being compiled, when a turn of
+  // the event loop takes several times as long. Into the kernel both need its one lock for routes and interfaces, which it keeps for 80 to
+  // 380 ms whenever it resizes its trie: who comes then waits, and the median says whether the route writer gives way otherwise.
   const cases = [
-    { name: '1,000,000 routes into the tables', routes: 1_000_000, hasFib: false, leastPods: 10, limitMs: 50 },
-    {
-      name: '200,000 routes into the tables and the kernel',
-      routes: 200_000,
-      hasFib: true,
-      leastPods: 1,
-      limitMs: 2000,
-    },
+    { name: '1,000,000 routes into the tables', routes: 1_000_000, hasFib: false, leastPods: 10, share: 0.9 },
+    { name: '200,000 routes into the tables and the kernel', routes: 200_000, hasFib: true, leastPods: 3, share: 0.5 },
   ];
-  test.each(cases)('$name', { timeout: 120_000 }, async ({ routes, hasFib, leastPods, limitMs }) => {
+  test.each(cases)('$name', { timeout: 120_000 }, async ({ routes, hasFib, leastPods, share }) => {
     const node = start(hasFib);
     const feeder = await TestPeer.connect(
       {
@@ -107,7 +105,7 @@ describe.skipIf(!isRoot)('pods are wired while a table loads', () => {
       40_000,
     );
     const table = updates(routes, feeder);
-    const idle = median(await addPods(node, 0, IDLE_PODS));
+    const idle = quantile(await addPods(node, 0, IDLE_PODS), 0.5);
     const startedMs = performance.now();
     feeder.send(table);
     const adding = addPods(node, IDLE_PODS, PODS - IDLE_PODS);
@@ -125,21 +123,24 @@ describe.skipIf(!isRoot)('pods are wired while a table loads', () => {
       sinceStartMs += tookMs;
       return isDuring;
     });
-    const loading = median(during);
+    const inTime = quantile(during, share);
     const text =
-      `${during.length} ADDs in the ${Math.round(loadedMs)} ms of loading: median ${loading.toFixed(1)} ms, ` +
-      `longest ${Math.max(...during).toFixed(1)} ms; before it median ${idle.toFixed(1)} ms`;
+      `${during.length} ADDs in the ${Math.round(loadedMs)} ms of loading: median ${quantile(during, 0.5).toFixed(1)} ms, ` +
+      `nine in ten within ${quantile(during, 0.9).toFixed(1)} ms, longest ${Math.max(...during).toFixed(1)} ms; ` +
+      `before it median ${idle.toFixed(1)} ms`;
     process.stdout.write(`${routes} routes, ${hasFib ? 'with' : 'without'} kernel: ${text}\n`);
     expect(during.length, text).toBeGreaterThanOrEqual(leastPods);
     // A machine that others keep busy takes as many times longer as it takes with nothing to load.
-    expect(loading, text).toBeLessThan(Math.max(limitMs, (idle / QUIET_MS) * limitMs));
+    expect(inTime, text).toBeLessThan(Math.max(1, idle / QUIET_MS) * LIMIT_MS);
     feeder.close();
     expectNoBugs(node);
   });
 });
 
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+/** The value that this share of `values` does not exceed. */
+function quantile(values: readonly number[], share: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(sorted.length * share) - 1)] ?? Number.NaN;
 }
 
 /** A table of /24s as UPDATE messages, each with attributes of its own, in one piece. */
