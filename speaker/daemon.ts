@@ -37,6 +37,7 @@ import { LocalAddresses } from './local-addresses.ts';
 import { Speaker } from './speaker.ts';
 import { createTcpTransport } from './transport.ts';
 import { UpdateOut } from './update-out.ts';
+import { WarmUp } from './warm-up.ts';
 import { WorkLoop } from './work-loop.ts';
 
 /** How a daemon is started. */
@@ -87,6 +88,7 @@ export class Daemon {
   /** Addresses of this machine, as read last. */
   #local: LocalAddresses;
   #sweepTimer: TimerHandle | undefined;
+  #warmUp: WarmUp | undefined;
   #isSwept = false;
   /** The RIB has rows that are not decided yet. */
   #isDeciding = false;
@@ -237,6 +239,7 @@ export class Daemon {
     }
     this.#applyDynamicPeers(this.#state, local);
     await this.#api.start();
+    this.#warmUp = new WarmUp(this.#clock, () => !this.#speaker.hasSession());
     this.#log.info('started', {
       version,
       node: node.name,
@@ -249,6 +252,7 @@ export class Daemon {
 
   async #stop({ keepRoutes }: { readonly keepRoutes: boolean }): Promise<void> {
     this.#sweepTimer?.clear();
+    this.#warmUp?.stop();
     await this.#api.close();
     this.#turns.close();
     await this.#cni?.close();

@@ -96,6 +96,12 @@ export class Speaker {
     return [...this.#entries.values()].sort((a, b) => (a.peer.name < b.peer.name ? -1 : 1));
   }
 
+  /** Whether any session is Established. */
+  hasSession(): boolean {
+    for (const { updateIn } of this.#entries.values()) if (updateIn !== undefined) return true;
+    return false;
+  }
+
   /** The peer with this name or address (`fe80::1%eth0` with its interface), as a person types it. */
   find(nameOrAddress: string): PeerEntry | undefined {
     const byName = this.#entries.get(nameOrAddress);
