@@ -8,6 +8,10 @@ const HEADER_OCTETS = 19;
 /** ADD-PATH identifier of the one path we send (RFC 7911 leaves its value to the sender). */
 const PATH_ID = 1;
 
+/** Rounds of up to an eighth of these share memory, which lives as long as the last of them. */
+const SHARED_OCTETS = 1 << 18;
+const SHARED_NUMBERS = 1 << 14;
+
 /** How a group's UPDATEs are written. */
 export interface EncodingOptions {
   readonly family: FamilyName;
@@ -44,6 +48,11 @@ export class UpdateEncoder {
   #partUpdates: Int32Array;
   #updates: number;
   #tooLong: number;
+  /** What small rounds are copied to, one behind the other. */
+  #octets: Uint8Array;
+  #octetsAt: number;
+  #numbers: Int32Array;
+  #numbersAt: number;
   readonly #twoOctet: Map<number, Uint8Array>;
 
   constructor(rib: Rib) {
@@ -57,6 +66,10 @@ export class UpdateEncoder {
     this.#partUpdates = new Int32Array(16);
     this.#updates = 0;
     this.#tooLong = 0;
+    this.#octets = new Uint8Array(0);
+    this.#octetsAt = SHARED_OCTETS;
+    this.#numbers = new Int32Array(0);
+    this.#numbersAt = SHARED_NUMBERS;
     this.#twoOctet = new Map();
   }
 
@@ -92,12 +105,39 @@ export class UpdateEncoder {
     }
     this.#partStart[this.#parts] = this.#at;
     return {
-      bytes: this.#out.slice(0, this.#at),
-      rows: rows.slice(0, runStart[runCount]),
-      partStart: this.#partStart.slice(0, this.#parts + 1),
-      partAudience: this.#partAudience.slice(0, this.#parts),
-      partUpdates: this.#partUpdates.slice(0, this.#parts),
+      bytes: this.#copyOfOctets(),
+      rows: this.#copyOf(rows, runStart[runCount]!),
+      partStart: this.#copyOf(this.#partStart, this.#parts + 1),
+      partAudience: this.#copyOf(this.#partAudience, this.#parts),
+      partUpdates: this.#copyOf(this.#partUpdates, this.#parts),
     };
+  }
+
+  /** The messages, in a piece of memory that many small rounds share: a buffer for each would keep the collector busy. */
+  #copyOfOctets(): Uint8Array {
+    const length = this.#at;
+    if (length > SHARED_OCTETS / 8) return this.#out.slice(0, length);
+    if (this.#octetsAt + length > SHARED_OCTETS) {
+      this.#octets = new Uint8Array(SHARED_OCTETS);
+      this.#octetsAt = 0;
+    }
+    const copy = this.#octets.subarray(this.#octetsAt, this.#octetsAt + length);
+    copy.set(this.#out.subarray(0, length));
+    this.#octetsAt += length;
+    return copy;
+  }
+
+  /** The same for numbers. */
+  #copyOf(numbers: Int32Array, length: number): Int32Array {
+    if (length > SHARED_NUMBERS / 8) return numbers.slice(0, length);
+    if (this.#numbersAt + length > SHARED_NUMBERS) {
+      this.#numbers = new Int32Array(SHARED_NUMBERS);
+      this.#numbersAt = 0;
+    }
+    const copy = this.#numbers.subarray(this.#numbersAt, this.#numbersAt + length);
+    for (let i = 0; i < length; i++) copy[i] = numbers[i]!;
+    this.#numbersAt += length;
+    return copy;
   }
 
   #startPart(audience: number): void {
