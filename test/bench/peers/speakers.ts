@@ -163,8 +163,8 @@ const gobgp: Speaker = {
   name: 'GoBGP',
   package: 'gobgpd',
   leavesOut: ({ name }) => (/^x-(?!100k)/.test(name) ? 'takes minutes' : undefined),
-  // A million prefixes take it a minute and a half, ten senders of 100,000 three.
-  shareOf: ({ name }) => (name === 'a' || name === 'b' ? 0.1 : undefined),
+  // A million prefixes take it a minute and a half, ten senders of 100,000 three, f one.
+  shareOf: ({ name }) => (name === 'a' || name === 'b' ? 0.1 : name === 'f' ? 0.2 : undefined),
   version: () => firstLine('gobgpd --version'),
   start(host, workload) {
     const family = workload.ipv6 ? 'ipv6-unicast' : 'ipv4-unicast';
