@@ -1,5 +1,3 @@
-import { resizeUint8 } from './columns.ts';
-
 /** Blocks are multiples of this many octets; smaller wastes less, larger needs fewer free lists. */
 const GRANULE = 8;
 const CLASSES = 65_536 / GRANULE + 2;
@@ -71,6 +69,9 @@ export class OctetArena {
     let size = this.bytes.length;
     while (size < needed) size = size < 1 << 20 ? size * 2 : size + (size >> 2);
     size = Math.min((size + GRANULE - 1) & ~(GRANULE - 1), MAX_OCTETS);
-    this.bytes = resizeUint8(this.bytes, size);
+    // Not grown in place as columns are: DataView, by which attributes are read, is several times slower on shared memory.
+    const grown = new Uint8Array(size);
+    grown.set(this.bytes);
+    this.bytes = grown;
   }
 }
