@@ -29,10 +29,10 @@ import type { FromWorker, ToWorker, WorkerOptions } from './worker-protocol.ts';
 const PIECE = 4096;
 
 /**
- * Octets handed to the kernel at once, some 280 routes: about a millisecond, after which somebody else may have its lock. To the
- * kernel it is all the same: from 4 KiB up it takes as many routes in a second.
+ * Octets handed to the kernel at once, some 1,100 routes: about 3 ms, after which somebody else may have its lock. A quarter of it lets go sooner,
+ * but costs 7 to 17 % more CPU.
  */
-const SEND_OCTETS = 16 * 1024;
+const SEND_OCTETS = 64 * 1024;
 
 /** How long one send gives way at most. */
 const PAUSE_MS = 25;
