@@ -2,10 +2,11 @@ import { type FamilyName, ipv4ToUint32, type PathAttributes, type Prefix, prefix
 import { SetFlag } from './attribute-scan.ts';
 import { type AttributeSets, FACT_WORDS, Fact, hashOctets } from './attribute-sets.ts';
 import { nextCapacity } from './columns.ts';
+import { ExportRefusal } from './export-refusal.ts';
 import { emptyRewrite, rewriteAttributes } from './export-rewrite.ts';
 import { acceptsAll, policyPeer, rejectsAll } from './import.ts';
 import type { NextHops } from './next-hop.ts';
-import { evaluate } from './policy/evaluate.ts';
+import { evaluate, type PassedTerm, type Verdict } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute, RouteSource } from './policy/policy.ts';
 import type { PrefixTable } from './prefix-table.ts';
 import type { SetValues } from './set-values.ts';
@@ -25,9 +26,8 @@ export interface ExportTables {
   readonly sourceLabel: (row: number) => RouteSource;
 }
 
-/** Two words a set: what it becomes (0 not known yet, -1 nothing, else the exported set), and for which class of source. */
+/** Two words a set: what it becomes (0 not known yet, below 0 nothing: `-ExportRefusal`, else the exported set), and for which class of source. */
 const CACHE_WORDS = 2;
-const NOTHING = -1;
 /** Classes of source: 0 to 2 are kinds, then come the labels of local origin, from here on single sources. */
 const FIRST_LABEL_CLASS = 4;
 const FIRST_SOURCE_CLASS = 8;
@@ -39,6 +39,8 @@ const labels: readonly RouteSource[] = ['network', 'pod-block', 'service', 'bgp'
  * where it matters (reflection writes its router id).
  */
 export class Exporter {
+  /** Result of {@link exported} when that is 0: why. */
+  refusal: ExportRefusal;
   readonly #tables: ExportTables;
   readonly #settings: RibPeerSettings;
   readonly #family: FamilyName;
@@ -66,6 +68,7 @@ export class Exporter {
    * @param onLack called once when a route cannot be sent for want of it
    */
   constructor(tables: ExportTables, settings: RibPeerSettings, family: FamilyName, self: number, onLack: () => void) {
+    this.refusal = ExportRefusal.Policy;
     this.#tables = tables;
     this.#settings = settings;
     this.#family = family;
@@ -117,18 +120,18 @@ export class Exporter {
   }
 
   /**
-   * What a path is told as: the exported set, or 0 if it is not told. The set stays valid while the one that went in does and no other
+   * What a path is told as: the exported set, or 0 if it is not told ({@link refusal} says why). The set stays valid while the one that went in does and no other
    * source asks for it: count it before the next call.
    */
   exported(set: number, source: number, row: number, prefixes: PrefixTable): number {
     const classOfSource = this.#classOf(source, row);
-    if (classOfSource < 0) return 0;
+    if (classOfSource < 0) return this.#refuse(-classOfSource as ExportRefusal);
     const verdicts = this.#verdicts;
     let outcome: number = Outcome.Unchanged;
     if (verdicts !== undefined) {
       verdicts.open(set, verdicts.needsSource ? this.#sourceKey(verdicts, source, row) : 0);
       outcome = verdicts.outcomeOf(prefixes, row);
-      if (outcome === Outcome.Refused) return 0;
+      if (outcome === Outcome.Refused) return this.#refuse(ExportRefusal.Policy);
       if (outcome === Outcome.Unnumbered) return this.#compute(outcome, set, source, row, prefixes);
     }
     const at = set * CACHE_WORDS;
@@ -136,11 +139,13 @@ export class Exporter {
     let cache = this.#caches[n];
     if (cache === undefined || at >= cache.length) cache = this.#growCache(n, set);
     const known = cache[at]!;
-    if (known !== 0 && cache[at + 1] === classOfSource) return known === NOTHING ? 0 : known;
+    if (known !== 0 && cache[at + 1] === classOfSource) {
+      return known > 0 ? known : this.#refuse(-known as ExportRefusal);
+    }
     const exported = this.#compute(outcome, set, source, row, prefixes);
     if (exported !== 0) this.#tables.sets.retain(exported);
     if (known > 0) this.#tables.sets.release(known);
-    cache[at] = exported === 0 ? NOTHING : exported;
+    cache[at] = exported === 0 ? -this.refusal : exported;
     cache[at + 1] = classOfSource;
     return exported;
   }
@@ -156,7 +161,17 @@ export class Exporter {
 
   /** Name of the policy term that lets a path through, for people. */
   term(set: number, source: number, row: number, prefix: Prefix): string {
-    return evaluate(this.#settings.exportPolicy, this.#route(set, source, row, prefix)).term;
+    return this.verdict(set, source, row, prefix).term;
+  }
+
+  /** The export policy over a path as values, for people; `passed` collects every term that matched. */
+  verdict(set: number, source: number, row: number, prefix: Prefix, passed?: PassedTerm[]): Verdict {
+    return evaluate(this.#settings.exportPolicy, this.#route(set, source, row, prefix), passed);
+  }
+
+  #refuse(refusal: ExportRefusal): 0 {
+    this.refusal = refusal;
+    return 0;
   }
 
   #sourceKey(verdicts: Verdicts, source: number, row: number): number {
@@ -165,17 +180,17 @@ export class Exporter {
     return verdicts.sourceKey(label, sources.ownerOf(source)?.settings);
   }
 
-  /** -1: paths of this source are not for this group at all. */
+  /** Below 0: paths of this source are not for this group at all, `-ExportRefusal`. */
   #classOf(source: number, row: number): number {
     const { sources, sourceLabel } = this.#tables;
     const { kind, routeReflectorClient, exportOnlyLocal } = this.#settings;
-    if (this.#rejects) return -1;
+    if (this.#rejects) return -ExportRefusal.Policy;
     const sourceKind = sources.kind[source]!;
     if (source !== LOCAL_SOURCE) {
-      if (exportOnlyLocal === true) return -1;
+      if (exportOnlyLocal === true) return -ExportRefusal.LocalOnly;
       if (kind === 'ibgp' && sourceKind === SourceKind.Ibgp) {
         // RFC 4271 §9.2: not from iBGP to iBGP, but a route reflector does, if either side is a client (RFC 4456 §6).
-        if (sources.client[source] === 0 && routeReflectorClient !== true) return -1;
+        if (sources.client[source] === 0 && routeReflectorClient !== true) return -ExportRefusal.IbgpToIbgp;
         return FIRST_SOURCE_CLASS + source;
       }
     }
@@ -188,8 +203,8 @@ export class Exporter {
     const { sets, values } = this.#tables;
     const { kind } = this.#settings;
     const flags = sets.facts[set * FACT_WORDS + Fact.Flags]!;
-    if ((flags & SetFlag.NoAdvertise) !== 0) return 0;
-    if (kind === 'ebgp' && (flags & (SetFlag.NoExport | SetFlag.NoExportSubconfed)) !== 0) return 0;
+    const barred = barredBy(flags, kind);
+    if (barred !== undefined) return this.#refuse(barred);
     if (this.#verdicts === undefined || outcome === Outcome.Unchanged) {
       return this.#finish(set, source, undefined, false);
     }
@@ -199,17 +214,16 @@ export class Exporter {
     const prefix = this.#verdicts.needsPrefix ? prefixes.peekPrefix(row) : undefined;
     const route = this.#route(set, source, row, prefix);
     const effect = this.#verdicts.effect(outcome, route);
-    if (!effect.accept) return 0;
+    if (!effect.accept) return this.#refuse(ExportRefusal.Policy);
     const before = route.attributes;
     if (effect.attributes === before) return this.#finish(set, source, effect, false);
     const changed = values.intern(effect.attributes, this.#family, 0, '');
     sets.retain(changed);
     const changedFlags = sets.facts[changed * FACT_WORDS + Fact.Flags]!;
     let exported = 0;
-    const isBarred =
-      (changedFlags & SetFlag.NoAdvertise) !== 0 ||
-      (kind === 'ebgp' && (changedFlags & (SetFlag.NoExport | SetFlag.NoExportSubconfed)) !== 0);
-    if (!isBarred) {
+    const barredNow = barredBy(changedFlags, kind);
+    if (barredNow !== undefined) this.#refuse(barredNow);
+    else {
       const hasOwnMed = effect.attributes.med !== undefined && effect.attributes.med !== before.med;
       exported = this.#finish(changed, source, effect, hasOwnMed);
       if (exported !== 0) sets.retain(exported);
@@ -232,7 +246,7 @@ export class Exporter {
     if (nextHop === 0) {
       if (!this.#lacksNextHop) this.#onLack();
       this.#lacksNextHop = true;
-      return 0;
+      return this.#refuse(ExportRefusal.NoNextHop);
     }
     const isEbgp = kind === 'ebgp';
     const r = this.#rewrite;
@@ -240,7 +254,7 @@ export class Exporter {
     r.nextHop4 = 0;
     if (this.#family === 'ipv4-unicast') {
       const address = nextHops.get(nextHop)?.address;
-      if (address === undefined || address.version !== 4) return 0;
+      if (address === undefined || address.version !== 4) return this.#refuse(ExportRefusal.NoNextHop);
       r.nextHop4 = ipv4ToUint32(address) | 0;
     }
     r.localPref = sets.facts[set * FACT_WORDS + Fact.LocalPref]!;
@@ -252,7 +266,7 @@ export class Exporter {
     r.leavesAs = isEbgp;
     const start = sets.offsetOf(set);
     const length = rewriteAttributes(sets.bytes, start, start + sets.lengthOf(set), r, this.#out);
-    if (length > 65_000) return 0;
+    if (length > 65_000) return this.#refuse(ExportRefusal.TooLong);
     const hash = hashOctets(this.#outView, 0, length);
     return sets.intern(this.#out, this.#outView, 0, length, hash, nextHop, 0);
   }
@@ -307,4 +321,12 @@ export class Exporter {
     }
     return this.#decoded;
   }
+}
+
+/** The well-known community that keeps a path from this kind of peer (RFC 1997). */
+function barredBy(flags: number, kind: RibPeerSettings['kind']): ExportRefusal | undefined {
+  if ((flags & SetFlag.NoAdvertise) !== 0) return ExportRefusal.NoAdvertise;
+  if (kind !== 'ebgp') return undefined;
+  if ((flags & SetFlag.NoExport) !== 0) return ExportRefusal.NoExport;
+  return (flags & SetFlag.NoExportSubconfed) !== 0 ? ExportRefusal.NoExportSubconfed : undefined;
 }

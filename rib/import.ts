@@ -3,7 +3,7 @@ import { SetFlag } from './attribute-scan.ts';
 import { type AttributeSets, FACT_WORDS, Fact } from './attribute-sets.ts';
 import { growInt32 } from './columns.ts';
 import { InvalidCode } from './path-table.ts';
-import { evaluate, type Policy } from './policy/evaluate.ts';
+import { evaluate, type PassedTerm, type Policy, type Verdict } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute } from './policy/policy.ts';
 import type { PrefixTable } from './prefix-table.ts';
 import type { SetValues } from './set-values.ts';
@@ -167,7 +167,12 @@ export class Importer {
 
   /** Name of the policy term that decides about a set and prefix, for people. */
   term(set: number, prefix: Prefix): string {
-    return evaluate(this.#settings.importPolicy, this.#route(set, prefix)).term;
+    return this.verdict(set, prefix).term;
+  }
+
+  /** The import policy over a path as values, for people; `passed` collects every term that matched. */
+  verdict(set: number, prefix: Prefix, passed?: PassedTerm[]): Verdict {
+    return evaluate(this.#settings.importPolicy, this.#route(set, prefix), passed);
   }
 
   #loop(set: number): number {

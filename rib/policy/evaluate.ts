@@ -60,13 +60,39 @@ export function policyNeedsPrefix(policy: Policy): boolean {
   return policy.needsPrefix;
 }
 
-/** Runs a policy over a path as values: for people, for policies whose terms build on each other, and what the compiled form is held to. */
-export function evaluate(policy: Policy, route: PolicyRoute): Verdict {
+/** A term whose matches held, and the attributes before and after its actions: the same object where it changed nothing. */
+export interface PassedTerm {
+  readonly name: string;
+  readonly verdict: 'accept' | 'reject' | 'next';
+  readonly before: PathAttributes;
+  readonly after: PathAttributes;
+  /** Weight and next hop that this term set. */
+  readonly weight?: number;
+  readonly nextHop?: Verdict['nextHop'];
+}
+
+/**
+ * Runs a policy over a path as values: for people, for policies whose terms build on each other, and what the compiled form is held to.
+ * @param passed for people: filled with the terms that matched, in order; the default is not among them
+ */
+export function evaluate(policy: Policy, route: PolicyRoute, passed?: PassedTerm[]): Verdict {
   const changes: Changes = { attributes: route.attributes, weight: undefined, nextHop: undefined };
   for (const term of policy.terms) {
     if (!allHold(term.matches, route, changes.attributes)) continue;
-    if (term.verdict === 'reject') return { accept: false, attributes: route.attributes, term: term.name };
+    if (term.verdict === 'reject') {
+      passed?.push({ name: term.name, verdict: 'reject', before: changes.attributes, after: changes.attributes });
+      return { accept: false, attributes: route.attributes, term: term.name };
+    }
+    const { attributes, weight, nextHop } = changes;
     for (const action of term.actions) applyAction(action, route, changes);
+    passed?.push({
+      name: term.name,
+      verdict: term.verdict,
+      before: attributes,
+      after: changes.attributes,
+      ...(changes.weight === weight || changes.weight === undefined ? {} : { weight: changes.weight }),
+      ...(changes.nextHop === nextHop ? {} : { nextHop: changes.nextHop }),
+    });
     if (term.verdict === 'accept') return verdict(true, changes, term.name);
   }
   if (policy.spec.default === 'reject') {
