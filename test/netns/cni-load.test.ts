@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { encodeUpdate, ip, type NlriEntry } from 'bgp-ts';
+import { encodeUpdate, type Ipv4Address, ip, type NlriEntry } from 'bgp-ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
 import { type Podroute, startPodroute } from '../../deploy/lab/podroute.ts';
@@ -147,7 +147,7 @@ function quantile(values: readonly number[], share: number): number {
 function updates(count: number, peer: TestPeer): Buffer {
   const messages: Uint8Array[] = [];
   for (let first = 0; first < count; first += PREFIXES_PER_UPDATE) {
-    const nlri: NlriEntry[] = [];
+    const nlri: NlriEntry<Ipv4Address>[] = [];
     for (let n = first; n < Math.min(count, first + PREFIXES_PER_UPDATE); n++) {
       const octets = Uint8Array.of(20 + (n >> 16), (n >> 8) & 255, n & 255, 0);
       nlri.push({ prefix: { address: { version: 4, octets }, length: 24 } });

@@ -5,8 +5,11 @@ import {
   formatPrefix,
   type IpAddress,
   ip,
+  makeMpReach,
+  makeMpUnreach,
   type NlriEntry,
   type Notification,
+  nlriOf,
   type PathAttributes,
   type Prefix,
   type SessionContext,
@@ -207,24 +210,22 @@ export class LabPeer {
   /** The UPDATE that {@link announce} sends. */
   announcement(prefixes: readonly Prefix[], attributes: PathAttributes, pathId?: number): Uint8Array {
     const nlri = entries(prefixes, pathId);
-    if (prefixes[0]?.address.version === 4) return encodeUpdate({ attributes, nlri }, this.context);
+    if (prefixes[0]?.address.version === 4) {
+      return encodeUpdate({ attributes, nlri: nlriOf('ipv4-unicast', nlri) }, this.context);
+    }
     const { nextHop, linkLocalNextHop, ...rest } = attributes;
-    const mpReach = {
-      afi: 2,
-      safi: 1,
-      family: 'ipv6-unicast' as const,
-      nlri,
-      ...(nextHop === undefined ? {} : { nextHop }),
-      ...(linkLocalNextHop === undefined ? {} : { linkLocalNextHop }),
-    };
+    if (nextHop === undefined) throw new RangeError('an IPv6 route without a next hop');
+    const hops = linkLocalNextHop === undefined ? { nextHop } : { nextHop, linkLocalNextHop };
+    const mpReach = makeMpReach('ipv6-unicast', hops, nlri);
     return encodeUpdate({ attributes: rest, mpReach }, this.context);
   }
 
   withdraw(prefixes: readonly Prefix[], pathId?: number): Notification | undefined {
     const withdrawn = entries(prefixes, pathId);
-    if (prefixes[0]?.address.version === 4) return this.sendOctets(encodeUpdate({ withdrawn }, this.context));
-    const mpUnreach = { afi: 2, safi: 1, family: 'ipv6-unicast' as const, withdrawn };
-    return this.sendOctets(encodeUpdate({ mpUnreach }, this.context));
+    if (prefixes[0]?.address.version === 4) {
+      return this.sendOctets(encodeUpdate({ withdrawn: nlriOf('ipv4-unicast', withdrawn) }, this.context));
+    }
+    return this.sendOctets(encodeUpdate({ mpUnreach: makeMpUnreach('ipv6-unicast', withdrawn) }, this.context));
   }
 
   #take(bytes: Uint8Array): void {

@@ -16,7 +16,11 @@ import {
   HEADER_OCTETS,
   type IpAddress,
   ip,
+  type MpReach,
+  makeMpReach,
+  makeMpUnreach,
   nextFrame,
+  nlriOf,
   type OpenMessage,
   type PathAttributes,
   type Prefix,
@@ -129,15 +133,10 @@ export class TestPeer {
     const isIpv4 = prefixes[0]?.address.version === 4;
     for (let i = 0; i < prefixes.length; i += 150) {
       const nlri = prefixes.slice(i, i + 150).map((prefix) => ({ prefix }));
-      if (isIpv4) this.send(encodeUpdate({ attributes, nlri }, this.context));
+      if (isIpv4) this.send(encodeUpdate({ attributes, nlri: nlriOf('ipv4-unicast', nlri) }, this.context));
       else {
         const { nextHop, ...rest } = attributes;
-        const mpReach = {
-          ...Families['ipv6-unicast'],
-          family: 'ipv6-unicast' as const,
-          nextHop: nextHop ?? ip('::'),
-          nlri,
-        };
+        const mpReach = makeMpReach('ipv6-unicast', { nextHop: nextHop ?? ip('::') }, nlri);
         this.send(encodeUpdate({ attributes: rest, mpReach }, this.context));
       }
     }
@@ -148,10 +147,9 @@ export class TestPeer {
     const isIpv4 = prefixes[0]?.address.version === 4;
     for (let i = 0; i < prefixes.length; i += 150) {
       const withdrawn = prefixes.slice(i, i + 150).map((prefix) => ({ prefix }));
-      if (isIpv4) this.send(encodeUpdate({ withdrawn }, this.context));
+      if (isIpv4) this.send(encodeUpdate({ withdrawn: nlriOf('ipv4-unicast', withdrawn) }, this.context));
       else {
-        const mpUnreach = { ...Families['ipv6-unicast'], family: 'ipv6-unicast' as const, withdrawn };
-        this.send(encodeUpdate({ mpUnreach }, this.context));
+        this.send(encodeUpdate({ mpUnreach: makeMpUnreach('ipv6-unicast', withdrawn) }, this.context));
       }
     }
   }
@@ -233,7 +231,7 @@ export class TestPeer {
   }
 }
 
-function nextHopOf(reach: { readonly nextHop?: IpAddress } | undefined): { nextHop?: IpAddress } {
+function nextHopOf(reach: MpReach | undefined): { nextHop?: IpAddress } {
   return reach?.nextHop === undefined ? {} : { nextHop: reach.nextHop };
 }
 

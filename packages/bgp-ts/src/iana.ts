@@ -1,13 +1,14 @@
+import type { AfiOf, SafiOf } from './family.ts';
 import type { Brand } from './result.ts';
 
 /** The families this package knows the NLRI of; others are kept as octets. */
 export type FamilyName = 'ipv4-unicast' | 'ipv6-unicast';
 
 /** One AFI/SAFI pair. */
-export interface Family {
-  readonly name: FamilyName;
-  readonly afi: number;
-  readonly safi: number;
+export interface Family<F extends FamilyName = FamilyName> {
+  readonly name: F;
+  readonly afi: AfiOf<F>;
+  readonly safi: SafiOf<F>;
   readonly addressOctets: 4 | 16;
 }
 
@@ -20,7 +21,7 @@ export const Safi = { Unicast: 1, Multicast: 2, LabeledUnicast: 4, Evpn: 70, Mpl
 export type Safi = (typeof Safi)[keyof typeof Safi];
 
 /** The families by name. */
-export const Families: Readonly<Record<FamilyName, Family>> = {
+export const Families: { readonly [F in FamilyName]: Family<F> } = {
   'ipv4-unicast': { name: 'ipv4-unicast', afi: Afi.Ipv4, safi: Safi.Unicast, addressOctets: 4 },
   'ipv6-unicast': { name: 'ipv6-unicast', afi: Afi.Ipv6, safi: Safi.Unicast, addressOctets: 16 },
 };

@@ -13,6 +13,7 @@ export { formatExtendedCommunity, parseExtendedCommunity } from './attribute/ext
 export { formatLargeCommunity, parseLargeCommunity } from './attribute/large-communities.ts';
 export { isMpNextHopLength, isNextHopHost, type MpNextHop, readMpNextHop } from './attribute/mp-next-hop.ts';
 export { encodeMpReachHead } from './attribute/mp-reach-nlri.ts';
+export * from './attribute/mp-values.ts';
 export * from './attribute/table.ts';
 export * from './bytes.ts';
 export * from './capability/capability.ts';
@@ -20,6 +21,7 @@ export type { CapabilityCodec, CapabilityOf } from './capability/codec.ts';
 export * from './capability/table.ts';
 export * from './context.ts';
 export * from './errors.ts';
+export * from './family.ts';
 export * from './framing.ts';
 export * from './fsm.ts';
 export * from './iana.ts';

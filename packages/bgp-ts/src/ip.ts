@@ -1,15 +1,44 @@
-/** An IPv4 or IPv6 address: 4 or 16 octets in network order. Treated as immutable; compare with `ipEquals`. */
-export interface IpAddress {
-  readonly version: 4 | 6;
+/** An IPv4 address. Treated as immutable; compare with `ipEquals`. */
+export interface Ipv4Address {
+  readonly version: 4;
+  /** 4 octets in network order. */
   readonly octets: Uint8Array;
 }
 
+/** An IPv6 address. Treated as immutable; compare with `ipEquals`. */
+export interface Ipv6Address {
+  readonly version: 6;
+  /** 16 octets in network order. */
+  readonly octets: Uint8Array;
+}
+
+/** An IPv4 or IPv6 address, told apart by `version`. */
+export type IpAddress = Ipv4Address | Ipv6Address;
+
 /** An address block: `length` leading bits count, the others are zero. */
-export interface Prefix {
-  readonly address: IpAddress;
+export interface Prefix<Address extends IpAddress = IpAddress> {
+  readonly address: Address;
   /** Bits, 0 to 32 (IPv4) or 0 to 128 (IPv6). */
   readonly length: number;
 }
+
+/** An IPv4 block; `isIpv4Prefix` finds out. */
+export type Ipv4Prefix = Prefix<Ipv4Address>;
+
+/** An IPv6 block; `isIpv6Prefix` finds out. */
+export type Ipv6Prefix = Prefix<Ipv6Address>;
+
+/** The type of the address that `ip` makes of a text: known where the compiler knows the text, either version where it does not. */
+export type AddressIn<Text extends string> = Text extends `${string}:${string}`
+  ? Ipv6Address
+  : Text extends `${number}.${number}.${number}.${number}`
+    ? Ipv4Address
+    : IpAddress;
+
+/** The type of the prefix that `prefix` makes of a text, as `AddressIn`. */
+export type PrefixIn<Text extends string> = Text extends `${infer Address}/${string}`
+  ? Prefix<AddressIn<Address>>
+  : Prefix;
 
 /**
  * An address from its octets, which are taken over and not copied.
@@ -32,13 +61,13 @@ export function parseIp(text: string): IpAddress | undefined {
 }
 
 /**
- * `parseIp` for constants and tests.
+ * `parseIp` for constants and tests: `ip('192.0.2.1')` is an `Ipv4Address` to the compiler too.
  * @throws RangeError if `text` is not an address
  */
-export function ip(text: string): IpAddress {
+export function ip<const Text extends string>(text: Text): AddressIn<Text> {
   const address = parseIp(text);
   if (!address) throw new RangeError(`not an IP address: ${text}`);
-  return address;
+  return address as AddressIn<Text>;
 }
 
 /** Text of an address; IPv6 in the one form of RFC 5952, IPv4-mapped addresses with a dotted end. */
@@ -104,13 +133,23 @@ export function parsePrefix(text: string): Prefix | undefined {
 }
 
 /**
- * `parsePrefix` for constants and tests.
+ * `parsePrefix` for constants and tests: `prefix('2001:db8::/32')` is an `Ipv6Prefix` to the compiler too.
  * @throws RangeError if `text` is not a prefix, or has host bits set
  */
-export function prefix(text: string): Prefix {
+export function prefix<const Text extends string>(text: Text): PrefixIn<Text> {
   const value = parsePrefix(text);
   if (!value) throw new RangeError(`not a prefix: ${text}`);
-  return value;
+  return value as PrefixIn<Text>;
+}
+
+/** Whether a prefix is of IPv4. */
+export function isIpv4Prefix(value: Prefix): value is Ipv4Prefix {
+  return value.address.version === 4;
+}
+
+/** Whether a prefix is of IPv6. */
+export function isIpv6Prefix(value: Prefix): value is Ipv6Prefix {
+  return value.address.version === 6;
 }
 
 /** `address/length`. */
@@ -138,7 +177,7 @@ export function prefixContains(outer: Prefix, inner: Prefix | IpAddress): boolea
 }
 
 /** An IPv4 address from an unsigned (or signed) 32-bit number. */
-export function ipv4FromUint32(value: number): IpAddress {
+export function ipv4FromUint32(value: number): Ipv4Address {
   return { version: 4, octets: Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value) };
 }
 

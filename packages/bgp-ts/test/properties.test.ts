@@ -24,9 +24,9 @@ const scan = new UpdateScan();
 /** An UPDATE that is right for `session`: routes of both families, announced and withdrawn. */
 function update(session: SessionContext): fc.Arbitrary<UpdateInput> {
   const ids = session.addPathReceive.size > 0;
-  const withdrawn = nlri(4, ids);
+  const withdrawn = nlri('ipv4-unicast', ids);
   const unreach = fc.option(mpUnreach(ids), { nil: undefined });
-  const ipv4 = fc.record({ withdrawn, attributes, nextHop: ipv4NextHop, nlri: nlri(4, ids, 1), unreach });
+  const ipv4 = fc.record({ withdrawn, attributes, nextHop: ipv4NextHop, nlri: nlri('ipv4-unicast', ids, 1), unreach });
   const ipv6 = fc.record({ withdrawn, attributes, reach: mpReach(ids), unreach });
   return fc.oneof(
     ipv4.map(({ unreach: mp, nextHop, attributes: a, ...rest }) => ({

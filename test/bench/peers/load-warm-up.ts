@@ -1,6 +1,16 @@
 import { createServer, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { encodeKeepalive, encodeOpen, encodeUpdate, ipv4FromUint32, type NlriEntry, type PathAttributes } from 'bgp-ts';
+import {
+  encodeKeepalive,
+  encodeOpen,
+  encodeUpdate,
+  ipv4FromUint32,
+  makeMpReach,
+  makeMpUnreach,
+  type NlriEntry,
+  nlriOf,
+  type PathAttributes,
+} from 'bgp-ts';
 import { CHURN_COMMUNITY, type ChurnLog } from './load-churn.ts';
 import type { LoadReceiver } from './load-receiver.ts';
 import type { LoadSession } from './load-session.ts';
@@ -102,18 +112,21 @@ function madeUpdates(workload: Workload, table: LoadTable): MadeUpdates {
         ? encodeUpdate(
             {
               attributes: values,
-              mpReach: { afi: 2, safi: 1, family: 'ipv6-unicast', nextHop: ipv6NextHop(address), nlri },
+              mpReach: makeMpReach('ipv6-unicast', { nextHop: ipv6NextHop(address) }, nlri),
             },
             context,
           )
-        : encodeUpdate({ attributes: { ...values, nextHop: ipv4FromUint32(address) }, nlri }, context);
+        : encodeUpdate(
+            { attributes: { ...values, nextHop: ipv4FromUint32(address) }, nlri: nlriOf('ipv4-unicast', nlri) },
+            context,
+          );
     made.announced.push(announce(attributes));
     const stamp = [CHURN_COMMUNITY * 0x1_0000, (CHURN_COMMUNITY + 1) * 0x1_0000 + 1];
     made.churned.push(announce({ ...attributes, communities: stamp }));
     made.withdrawn.push(
       workload.ipv6
-        ? encodeUpdate({ mpUnreach: { afi: 2, safi: 1, family: 'ipv6-unicast', withdrawn: nlri } }, context)
-        : encodeUpdate({ withdrawn: nlri }, context),
+        ? encodeUpdate({ mpUnreach: makeMpUnreach('ipv6-unicast', nlri) }, context)
+        : encodeUpdate({ withdrawn: nlriOf('ipv4-unicast', nlri) }, context),
     );
   }
   return made;

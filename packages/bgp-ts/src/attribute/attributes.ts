@@ -1,5 +1,6 @@
+import type { AddressOf, AfiOf, NextHopOf, SafiOf } from '../family.ts';
 import type { FamilyName, Origin } from '../iana.ts';
-import type { IpAddress } from '../ip.ts';
+import type { IpAddress, Ipv6Address } from '../ip.ts';
 import type { NlriEntry } from '../nlri/nlri.ts';
 
 /** A part of AS_PATH (RFC 4271 §4.3, RFC 5065 §3). */
@@ -69,25 +70,56 @@ export interface PathAttributes {
 }
 
 /** MP_REACH_NLRI (RFC 4760 §3). */
-export interface MpReach {
+export type MpReach = { readonly [F in FamilyName]: MpReachOf<F> }[FamilyName] | OpaqueMpReach;
+
+/** MP_REACH_NLRI of a known family: AFI, SAFI, prefixes and next hops fit each other, or it does not compile. */
+export interface MpReachOf<F extends FamilyName> {
+  readonly afi: AfiOf<F>;
+  readonly safi: SafiOf<F>;
+  readonly family: F;
+  readonly nextHop: NextHopOf<F>;
+  /** fe80::/10 next hop beside a global one (RFC 2545 §3). */
+  readonly linkLocalNextHop?: Ipv6Address;
+  readonly nlri: readonly NlriEntry<AddressOf<F>>[];
+  readonly raw?: undefined;
+}
+
+/** MP_REACH_NLRI of a family this package does not know: octets. */
+export interface OpaqueMpReach {
+  /** 16 bits. */
   readonly afi: number;
   readonly safi: number;
-  /** Absent for families this package does not know: then `raw` has the octets. */
-  readonly family?: FamilyName;
-  readonly nextHop?: IpAddress;
-  /** fe80::/10 next hop beside a global one (RFC 2545 §3). */
-  readonly linkLocalNextHop?: IpAddress;
-  readonly nlri: readonly NlriEntry[];
-  /** The value after AFI and SAFI, for unknown families. */
-  readonly raw?: Uint8Array;
+  readonly family?: undefined;
+  readonly nextHop?: undefined;
+  readonly linkLocalNextHop?: undefined;
+  /** Empty. */
+  readonly nlri: readonly never[];
+  /** The value after AFI and SAFI. */
+  readonly raw: Uint8Array;
+  /** 8 bits. */
 }
 
 /** MP_UNREACH_NLRI (RFC 4760 §4). */
-export interface MpUnreach {
+export type MpUnreach = { readonly [F in FamilyName]: MpUnreachOf<F> }[FamilyName] | OpaqueMpUnreach;
+
+/** MP_UNREACH_NLRI of a known family: AFI, SAFI and prefixes fit each other, or it does not compile. */
+export interface MpUnreachOf<F extends FamilyName> {
+  readonly afi: AfiOf<F>;
+  readonly safi: SafiOf<F>;
+  readonly family: F;
+  readonly withdrawn: readonly NlriEntry<AddressOf<F>>[];
+  readonly raw?: undefined;
+}
+
+/** MP_UNREACH_NLRI of a family this package does not know: octets. */
+export interface OpaqueMpUnreach {
+  /** 16 bits. */
   readonly afi: number;
   readonly safi: number;
-  readonly family?: FamilyName;
-  readonly withdrawn: readonly NlriEntry[];
-  /** The value after AFI and SAFI, for unknown families. */
-  readonly raw?: Uint8Array;
+  readonly family?: undefined;
+  /** Empty. */
+  readonly withdrawn: readonly never[];
+  /** The value after AFI and SAFI. */
+  readonly raw: Uint8Array;
 }
+  /** 8 bits. */

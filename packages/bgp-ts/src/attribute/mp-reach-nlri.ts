@@ -30,7 +30,8 @@ export const mpReachNlriCodec: AttributeCodec<MpReach> = {
     const nextHops = readMpNextHop(field);
     r.u8();
     const nlri = nlriTable[family].decode(r, context.addPathReceive.has(family));
-    const value: MpReach = { afi, safi, family, ...nextHops, nlri };
+    // The family's own rules have read all of it, which the compiler cannot follow.
+    const value = { afi, safi, family, ...nextHops, nlri } as MpReach;
     if (isNextHopHost(nextHops.nextHop)) return { ok: true, value };
     const what = `next hop ${formatIp(nextHops.nextHop)}`;
     return { ...malformed(mpReachNlriCodec, UpdateSubcode.InvalidNextHop, what, 'treat-as-withdraw'), value };
@@ -38,12 +39,17 @@ export const mpReachNlriCodec: AttributeCodec<MpReach> = {
   encode(w, value, context) {
     const family = familyOf(value.afi, value.safi);
     if (value.raw || !family) {
+      if (value.nlri.length > 0)
+        throw new RangeError(`prefixes of ${formatFamily(value.afi, value.safi)}: octets only`);
       w.u16(value.afi);
       w.u8(value.safi);
       w.octets(value.raw ?? new Uint8Array(0));
       return;
     }
     if (!value.nextHop) throw new RangeError('MP_REACH_NLRI without a next hop');
+    if (family === 'ipv6-unicast' && value.nextHop.version !== 6) {
+      throw new RangeError(`next hop ${formatIp(value.nextHop)} for ${family}`);
+    }
     writeMpReachHead(w, family, { ...value, nextHop: value.nextHop });
     nlriTable[family].encode(w, value.nlri, context.addPathSend.has(family));
   },

@@ -19,7 +19,7 @@ export const mpUnreachNlriCodec: AttributeCodec<MpUnreach> = {
     const family = familyOf(afi, safi);
     if (!family) return { ok: true, value: { afi, safi, withdrawn: [], raw: r.copy(r.remaining) } };
     const withdrawn = nlriTable[family].decode(r, context.addPathReceive.has(family));
-    return { ok: true, value: { afi, safi, family, withdrawn } };
+    return { ok: true, value: { afi, safi, family, withdrawn } as MpUnreach };
   },
   encode(w, value, context) {
     w.u16(value.afi);

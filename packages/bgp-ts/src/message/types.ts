@@ -2,7 +2,7 @@ import type { MpReach, MpUnreach, PathAttributes } from '../attribute/attributes
 import type { Capability } from '../capability/capability.ts';
 import type { AttributeProblem, Notification } from '../errors.ts';
 import type { FamilyName } from '../iana.ts';
-import type { IpAddress } from '../ip.ts';
+import type { IpAddress, Ipv4Address } from '../ip.ts';
 import type { NlriEntry } from '../nlri/nlri.ts';
 
 /** OPEN (RFC 4271 §4.2). */
@@ -22,10 +22,10 @@ export interface OpenMessage {
 /** UPDATE (RFC 4271 §4.3), with what is wrong with it as far as the session survives. */
 export interface UpdateMessage {
   /** The Withdrawn Routes field (IPv4). */
-  readonly withdrawn: readonly NlriEntry[];
+  readonly withdrawn: readonly NlriEntry<Ipv4Address>[];
   readonly attributes: PathAttributes;
   /** The NLRI field (IPv4). */
-  readonly nlri: readonly NlriEntry[];
+  readonly nlri: readonly NlriEntry<Ipv4Address>[];
   readonly mpReach?: MpReach;
   readonly mpUnreach?: MpUnreach;
   /** If any asks for treat-as-withdraw, `nlri` and `mpReach.nlri` are to be handled as withdrawn. */
@@ -36,9 +36,9 @@ export interface UpdateMessage {
 
 /** What `encodeUpdate` takes; absent parts are empty. */
 export interface UpdateInput {
-  readonly withdrawn?: readonly NlriEntry[];
+  readonly withdrawn?: readonly NlriEntry<Ipv4Address>[];
   readonly attributes?: PathAttributes;
-  readonly nlri?: readonly NlriEntry[];
+  readonly nlri?: readonly NlriEntry<Ipv4Address>[];
   readonly mpReach?: MpReach;
   readonly mpUnreach?: MpUnreach;
 }

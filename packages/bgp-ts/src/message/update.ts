@@ -5,6 +5,7 @@ import { ByteReader } from '../bytes.ts';
 import type { SessionContext } from '../context.ts';
 import { type Notification, notification, Truncated } from '../errors.ts';
 import { ErrorCode, type FamilyName, MessageType, UpdateSubcode } from '../iana.ts';
+import type { Ipv4Address } from '../ip.ts';
 import { ipv4Unicast } from '../nlri/ipv4-unicast.ts';
 import { BadNlri, type NlriEntry } from '../nlri/nlri.ts';
 import { err, ok, type Result } from '../result.ts';
@@ -94,7 +95,12 @@ function findSections(body: Uint8Array): Sections | undefined {
   return attributesEnd > body.length ? undefined : { withdrawnEnd, attributesStart, attributesEnd };
 }
 
-function decodeField(body: Uint8Array, start: number, end: number, context: SessionContext): NlriEntry[] | undefined {
+function decodeField(
+  body: Uint8Array,
+  start: number,
+  end: number,
+  context: SessionContext,
+): NlriEntry<Ipv4Address>[] | undefined {
   try {
     return ipv4Unicast.decode(new ByteReader(body, start, end), context.addPathReceive.has('ipv4-unicast'));
   } catch (thrown) {

@@ -6,7 +6,7 @@ import type { NlriCodec } from './table.ts';
  * bits (1 octet, 0 to 32), then as many octets as the length needs.
  * Malformed (length above 32, prefix past the end): session reset, RFC 7606 §5.3.
  */
-export const ipv4Unicast: NlriCodec = {
+export const ipv4Unicast: NlriCodec<'ipv4-unicast'> = {
   family: 'ipv4-unicast',
   maxBits: 32,
   decode: (r, hasPathIds) => readNlri(r, 4, hasPathIds),

@@ -6,7 +6,7 @@ import type { NlriCodec } from './table.ts';
  * (4 octets, only with ADD-PATH, RFC 7911 §3), length in bits (1 octet, 0 to 128), then as many octets as the length needs.
  * Malformed (length above 128, prefix past the end): session reset, RFC 7606 §5.3.
  */
-export const ipv6Unicast: NlriCodec = {
+export const ipv6Unicast: NlriCodec<'ipv6-unicast'> = {
   family: 'ipv6-unicast',
   maxBits: 128,
   decode: (r, hasPathIds) => readNlri(r, 6, hasPathIds),

@@ -1,10 +1,10 @@
 import type { ByteReader, ByteWriter } from '../bytes.ts';
 import { Truncated } from '../errors.ts';
-import type { Prefix } from '../ip.ts';
+import type { IpAddress, Ipv4Address, Ipv6Address, Prefix } from '../ip.ts';
 
 /** One prefix of an UPDATE, with the path identifier where ADD-PATH is in use (RFC 7911 §3). */
-export interface NlriEntry {
-  readonly prefix: Prefix;
+export interface NlriEntry<Address extends IpAddress = IpAddress> {
+  readonly prefix: Prefix<Address>;
   /** Unsigned 32-bit. */
   readonly pathId?: number;
 }
@@ -109,6 +109,8 @@ export class NlriCursor {
  * Decodes the rest of `r` as prefixes of one IP version; host bits are cleared.
  * @throws BadNlri, Truncated
  */
+export function readNlri(r: ByteReader, version: 4, hasPathIds: boolean): NlriEntry<Ipv4Address>[];
+export function readNlri(r: ByteReader, version: 6, hasPathIds: boolean): NlriEntry<Ipv6Address>[];
 export function readNlri(r: ByteReader, version: 4 | 6, hasPathIds: boolean): NlriEntry[] {
   const maxBits = version === 4 ? 32 : 128;
   const entries: NlriEntry[] = [];

@@ -4,6 +4,7 @@ import {
   encodeAttributes,
   encodeMpReachHead,
   ip,
+  type MpReach,
   prefix,
   type SessionContext,
 } from '../../src/index.ts';
@@ -21,10 +22,10 @@ describe('MP_REACH_NLRI', () => {
   test('one next hop', () => {
     // flags, type, length; AFI, SAFI, length of next hop, next hop, reserved, NLRI
     const octets = `80 0e 1a  0002 01 10 ${global} 00  20 20010db8`;
-    const mpReach = {
+    const mpReach: MpReach = {
       afi: 2,
       safi: 1,
-      family: 'ipv6-unicast' as const,
+      family: 'ipv6-unicast',
       nextHop: ip('2001:db8::1'),
       nlri: [{ prefix: prefix('2001:db8::/32') }],
     };
@@ -85,7 +86,8 @@ describe('MP_REACH_NLRI', () => {
   });
 
   test('cannot be written without a next hop', () => {
-    const mpReach = { afi: 2, safi: 1, family: 'ipv6-unicast' as const, nlri: [] };
+    // From JavaScript: the compiler does not let it pass.
+    const mpReach = { afi: 2, safi: 1, family: 'ipv6-unicast', nlri: [] } as unknown as MpReach;
     expect(() => encodeAttributes({}, ebgp, { mpReach })).toThrow(RangeError);
   });
 

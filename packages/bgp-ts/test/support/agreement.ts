@@ -11,6 +11,8 @@ import {
   type IpAddress,
   ipFromOctets,
   type MpRange,
+  type MpReach,
+  type MpUnreach,
   maskIp,
   NlriCursor,
   type NlriEntry,
@@ -67,7 +69,7 @@ function expectNothingSeen(problems: readonly AttributeProblem[]): void {
 function expectRange(
   buffer: Uint8Array,
   range: MpRange,
-  decoded: { afi: number; safi: number; family?: string } | undefined,
+  decoded: MpReach | MpUnreach | undefined,
   entries: readonly NlriEntry[],
   context: SessionContext,
 ): void {

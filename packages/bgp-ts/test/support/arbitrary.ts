@@ -1,14 +1,18 @@
 import fc from 'fast-check';
 import {
+  type AddressOf,
   type AsPath,
   type Capability,
+  type FamilyName,
   type IpAddress,
-  ipFromOctets,
+  type Ipv4Address,
+  type Ipv6Address,
   isNextHopHost,
   type MpReach,
   type MpUnreach,
   maskIp,
   type NlriEntry,
+  nlriOf,
   type OpenMessage,
   Origin,
   type PathAttributes,
@@ -25,11 +29,13 @@ export const u32 = fc.oneof(fc.integer({ min: 0, max: 0xffffffff }), fc.constant
 const asNumber = fc.oneof(fc.integer({ min: 1, max: 0xffff }), fc.integer({ min: 0x10000, max: 0xffffffff }));
 const octets = (count: number) => fc.uint8Array({ minLength: count, maxLength: count });
 
-export const ipv4 = octets(4).map(ipFromOctets);
-export const ipv6 = octets(16).map(ipFromOctets);
+export const ipv4 = octets(4).map((bytes): Ipv4Address => ({ version: 4, octets: bytes }));
+export const ipv6 = octets(16).map((bytes): Ipv6Address => ({ version: 6, octets: bytes }));
 const host4 = ipv4.filter(isNextHopHost);
 const host6 = ipv6.filter(isNextHopHost);
-const linkLocal = octets(16).map((bytes) => ipFromOctets(Uint8Array.of(0xfe, 0x80, ...bytes.subarray(2))));
+const linkLocal = octets(16).map(
+  (bytes): Ipv6Address => ({ version: 6, octets: Uint8Array.of(0xfe, 0x80, ...bytes.subarray(2)) }),
+);
 const routerId = ipv4.filter((address) => address.octets.some((octet) => octet !== 0));
 
 function prefixOf(address: fc.Arbitrary<IpAddress>, maxBits: number): fc.Arbitrary<Prefix> {
@@ -38,11 +44,15 @@ function prefixOf(address: fc.Arbitrary<IpAddress>, maxBits: number): fc.Arbitra
     .map(([ip, length]) => ({ address: maskIp(ip, length), length }));
 }
 
-/** Routes of one IP version, with path identifiers or without. */
-export function nlri(version: 4 | 6, hasPathIds: boolean, minLength = 0): fc.Arbitrary<NlriEntry[]> {
-  const prefix = version === 4 ? prefixOf(ipv4, 32) : prefixOf(ipv6, 128);
-  const entry = hasPathIds ? fc.record({ prefix, pathId: u32 }) : fc.record({ prefix });
-  return fc.array(entry, { minLength, maxLength: minLength + 6 });
+/** Routes of one family, with path identifiers or without. */
+export function nlri<F extends FamilyName>(
+  family: F,
+  hasPathIds: boolean,
+  minLength = 0,
+): fc.Arbitrary<readonly NlriEntry<AddressOf<F>>[]> {
+  const prefix = family === 'ipv4-unicast' ? prefixOf(ipv4, 32) : prefixOf(ipv6, 128);
+  const entry: fc.Arbitrary<NlriEntry> = hasPathIds ? fc.record({ prefix, pathId: u32 }) : fc.record({ prefix });
+  return fc.array(entry, { minLength, maxLength: minLength + 6 }).map((entries) => nlriOf(family, entries));
 }
 
 const segment = fc.record({
@@ -65,7 +75,7 @@ const largeCommunity = fc.record({ globalAdmin: u32, local1: u32, local2: u32 })
 
 const unknownAttribute = fc.record({
   flags: fc.constantFrom(0x80, 0xa0, 0xc0, 0xe0),
-  code: fc.constantFrom(20, 26, 40, 128, 200, 255),
+  code: fc.constantFrom(20, 21, 40, 128, 200, 255),
   value: fc.uint8Array({ maxLength: 300 }),
 });
 
@@ -116,10 +126,10 @@ export const attributes: fc.Arbitrary<PathAttributes> = fc
 /** MP_REACH_NLRI of IPv6 unicast with one or two next hops. */
 export function mpReach(hasPathIds: boolean): fc.Arbitrary<MpReach> {
   return fc
-    .tuple(host6, fc.option(linkLocal, { nil: undefined }), nlri(6, hasPathIds, 1))
+    .tuple(host6, fc.option(linkLocal, { nil: undefined }), nlri('ipv6-unicast', hasPathIds, 1))
     .map(([nextHop, linkLocalNextHop, entries]) => ({
-      afi: 2,
-      safi: 1,
+      afi: 2 as const,
+      safi: 1 as const,
       family: 'ipv6-unicast' as const,
       nextHop,
       ...(linkLocalNextHop && { linkLocalNextHop }),
@@ -129,7 +139,12 @@ export function mpReach(hasPathIds: boolean): fc.Arbitrary<MpReach> {
 
 /** MP_UNREACH_NLRI of IPv6 unicast, never empty. */
 export function mpUnreach(hasPathIds: boolean): fc.Arbitrary<MpUnreach> {
-  return nlri(6, hasPathIds, 1).map((withdrawn) => ({ afi: 2, safi: 1, family: 'ipv6-unicast' as const, withdrawn }));
+  return nlri('ipv6-unicast', hasPathIds, 1).map((withdrawn) => ({
+    afi: 2 as const,
+    safi: 1 as const,
+    family: 'ipv6-unicast' as const,
+    withdrawn,
+  }));
 }
 
 export { host4 as ipv4NextHop };
