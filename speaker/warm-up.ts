@@ -73,11 +73,13 @@ function* rehearsal(clock: Clock): Generator<void, void> {
     {
       localAs: LOCAL_AS,
       routerId: ip('192.0.2.1'),
+      multipath: { maxPaths: 8, relaxAsPath: false },
       nextHops: { resolve: () => ({ reachable: true, metric: 0 }) },
       nowMs: () => clock.nowMs(),
+      ownAddresses: [ip('192.0.2.1')],
       feedsFib: false,
     },
-    { workArrived() {} },
+    { workArrived() {}, nextHopSetFreed() {}, prefixLimitWarning() {}, noNextHopSelf() {} },
   );
   const out = new UpdateOut(rib);
   const sender = join(rib, out, 'sender', SENDER_AS, '192.0.2.2');
@@ -164,6 +166,7 @@ function silentPort(negotiated: Negotiated): SessionPort {
     isUp: true,
     send: () => true,
     requestRefresh: () => true,
+      markRefresh() {},
     close() {},
     pauseReading() {},
     resumeReading() {},
@@ -179,18 +182,18 @@ const context: SessionContext = {
 
 /** The body of one UPDATE, with attributes that no other of its round has. */
 function announcement(family: FamilyName, round: number, n: number): Uint8Array {
+  const asns = [SENDER_AS];
+  for (let hop = 0; hop < n % 6; hop++)
+    asns.push(hop % 2 === 0 ? 4_200_000_000 + n + hop : 1 + ((n * 31 + hop) % 64_000));
   const attributes: PathAttributes = {
-    origin: 0,
-    asPath: [
-      {
-        type: 'sequence',
-        asns: [SENDER_AS, 65_000 + (n % 500), 4_200_000_000 + n, ...(n % 3 === 0 ? [round + 1] : [])],
-      },
-    ],
+    origin: n % 16 === 0 ? 2 : 0,
+    asPath: [{ type: 'sequence', asns }],
     nextHop: ip('192.0.2.2'),
     ...(n % 4 === 0 ? { med: round } : {}),
-    ...(n % 2 === 0 ? { communities: [(SENDER_AS << 16) + round, n] } : {}),
-    ...(n % 8 === 0 ? { largeCommunities: [{ globalAdmin: SENDER_AS, local1: n, local2: round }] } : {}),
+    ...(n % 3 === 0 ? { communities: upTo(n % 7, (i) => ((SENDER_AS << 16) >>> 0) + n + i * 100 + round) } : {}),
+    ...(n % 8 === 0
+      ? { largeCommunities: upTo((n >> 3) % 4, (i) => ({ globalAdmin: SENDER_AS, local1: n, local2: round + i })) }
+      : {}),
   };
   const routes = nlri(family, n);
   if (family === 'ipv4-unicast') {
@@ -202,6 +205,10 @@ function announcement(family: FamilyName, round: number, n: number): Uint8Array 
   // MP_REACH_NLRI (RFC 4760 §3): AFI 2, SAFI 1, one global next hop, a reserved octet.
   const value = joined([new Uint8Array([0, 2, 1, 16]), ip('2001:db8::2').octets, new Uint8Array(1), routes]);
   return body(new Uint8Array(0), joined([attribute(14, value), block]), new Uint8Array(0));
+}
+
+function upTo<T>(last: number, make: (i: number) => T): T[] {
+  return Array.from({ length: last + 1 }, (_, i) => make(i));
 }
 
 /** The bodies of UPDATEs that take a table back. */
@@ -219,16 +226,23 @@ function withdrawals(family: FamilyName): Uint8Array[] {
   return bodies;
 }
 
-/** Prefixes of UPDATE `n`: some /24 or /48, some shorter. */
+const lengths: Readonly<Record<FamilyName, readonly number[]>> = {
+  'ipv4-unicast': [24, 24, 24, 23, 22, 21, 20, 19, 18, 17, 16, 12, 24, 25, 32],
+  'ipv6-unicast': [48, 48, 48, 47, 46, 44, 40, 36, 32, 29, 48, 56, 64, 65, 128],
+};
+
+/** Prefixes of UPDATE `n`: of many lengths, from all over the address space, some of them in two UPDATEs. */
 function nlri(family: FamilyName, n: number): Uint8Array {
   const octets: number[] = [];
   for (let i = n; i < PREFIXES; i += UPDATES) {
-    const high = 1 + (i >> 8);
-    if (family === 'ipv4-unicast') {
-      if (i % 5 === 0) octets.push(22, 11, high, (i & 63) << 2);
-      else octets.push(24, 12, high, i & 255);
-    } else if (i % 5 === 0) octets.push(44, 0x20, 1, 0x0d, 0xb8, high, (i & 15) << 4);
-    else octets.push(48, 0x20, 1, 0x0d, 0xb9, high, i & 255);
+    const hash = Math.imul(i + 1, 0x9e3779b1);
+    const length = lengths[family][(hash >>> 8) % lengths[family].length] ?? 24;
+    const words = family === 'ipv4-unicast' ? [hash] : [(hash & 0x0fff_ffff) | 0x2000_0000, ~hash, hash, i];
+    octets.push(length);
+    for (let bit = 0; bit < length; bit += 8) {
+      const octet = ((words[bit >> 5] ?? 0) >>> (24 - (bit & 31))) & 0xff;
+      octets.push(length - bit < 8 ? octet & (0xff << (8 - (length - bit))) : octet);
+    }
   }
   return Uint8Array.from(octets);
 }
