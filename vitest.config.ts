@@ -30,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'interop',
           include: ['test/interop/**/*.test.ts'],
+          globalSetup: ['test/interop/report.ts'],
           fileParallelism: false,
           testTimeout: 120_000,
           hookTimeout: 120_000,

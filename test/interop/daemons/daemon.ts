@@ -1,9 +1,9 @@
 import type { FamilyName } from 'bgp-ts';
-import type { LabHost } from '../../deploy/lab/lab.ts';
-import { startBirdDaemon } from './daemon-bird.ts';
-import { startFrrDaemon } from './daemon-frr.ts';
-import { startGobgpDaemon } from './daemon-gobgp.ts';
-import type { ShownField, ShownRoute, ShownRoutes } from './shown-route.ts';
+import { type LabHost, tryCommand } from '../../../deploy/lab/lab.ts';
+import type { ShownField, ShownRoute, ShownRoutes } from '../lab/shown-route.ts';
+import { startBirdDaemon } from './bird.ts';
+import { startFrrDaemon } from './frr.ts';
+import { startGobgpDaemon } from './gobgp.ts';
 
 /** The daemons that podrouted is tested with. */
 export const daemonNames = ['FRR', 'BIRD', 'GoBGP'] as const;
@@ -100,4 +100,16 @@ export function startDaemon(name: DaemonName, host: LabHost, options: DaemonOpti
     case 'GoBGP':
       return startGobgpDaemon(host, options);
   }
+}
+
+const packages: Readonly<Record<DaemonName, string>> = {
+  FRR: 'frr',
+  BIRD: 'bird2',
+  GoBGP: 'gobgpd',
+};
+
+/** The version of the daemon whose package is installed, without what the distribution adds to it. */
+export function daemonVersion(name: DaemonName): string {
+  const { stdout } = tryCommand(['dpkg-query', '-W', '-f', '${Version}', packages[name]]);
+  return /\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'unknown';
 }

@@ -1,9 +1,9 @@
 import type { FamilyName } from 'bgp-ts';
 import { formatCommunity, formatExtendedCommunity, Origin } from 'bgp-ts';
-import { startGobgp } from '../../deploy/lab/gobgp.ts';
-import type { LabHost } from '../../deploy/lab/lab.ts';
+import { startGobgp } from '../../../deploy/lab/gobgp.ts';
+import type { LabHost } from '../../../deploy/lab/lab.ts';
+import { hex, type ShownRoute, textSet } from '../lab/shown-route.ts';
 import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
-import { hex, type ShownRoute, textSet } from './shown-route.ts';
 
 /** An attribute in `gobgp -j global rib`: its type code and what that brings. */
 interface GobgpAttribute {

@@ -1,9 +1,9 @@
 import { formatCommunity, parseCommunity } from 'bgp-ts';
-import { startFrr } from '../../deploy/lab/frr.ts';
-import type { LabHost } from '../../deploy/lab/lab.ts';
-import { waitFor } from '../support/wait-for.ts';
+import { startFrr } from '../../../deploy/lab/frr.ts';
+import type { LabHost } from '../../../deploy/lab/lab.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import { type ShownRoute, textSet } from '../lab/shown-route.ts';
 import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
-import { type ShownRoute, textSet } from './shown-route.ts';
 
 /** A path in `show bgp FAMILY unicast json detail`. */
 interface FrrPath {

@@ -1,16 +1,18 @@
 import { Families, type FamilyName, formatPrefix, ip, type Prefix } from 'bgp-ts';
-import { afterAll, describe, expect, test } from 'vitest';
-import type { TestPeer } from '../support/test-peer.ts';
-import { waitFor } from '../support/wait-for.ts';
-import { type Hop, isOfBlock, makeRoutes, type RouteGroup, routesAfter } from './attribute-corpus.ts';
-import { addresses, Chain, type ChainOptions, routerIds } from './chain.ts';
-import { type Daemon, type DaemonName, daemonNames } from './daemon.ts';
-import { differences, type ShownField, type ShownRoute, type ShownRoutes, shown } from './shown-route.ts';
-import { Summary } from './summary.ts';
+import { expect } from 'vitest';
+import type { TestPeer } from '../../support/test-peer.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import { type Daemon, type DaemonName, daemonNames } from '../daemons/daemon.ts';
+import { type Hop, isOfBlock, makeRoutes, type RouteGroup, routesAfter } from '../lab/attribute-corpus.ts';
+import { addresses, Chain, type ChainOptions, routerIds } from '../lab/chain.ts';
+import { differences, type ShownField, type ShownRoute, type ShownRoutes, shown } from '../lab/shown-route.ts';
+import type { ChainScenario, Note, Subject } from '../scenario.ts';
 
 /** One way in which podrouted and a daemon meet. */
 interface Variant extends Omit<ChainOptions, 'label' | 'daemon'> {
   readonly name: string;
+  readonly subject: Subject;
+  readonly rfc?: string;
   /** In the end the session is cleared, by either side, and everything comes back. */
   readonly isCleared?: boolean;
   /** Families that the session can have; both when left out. */
@@ -26,15 +28,19 @@ const shortAsns = { west: 65001, node: 65010, peer: 65020, east: 65030 };
 const longAsns = { west: 65001, node: 4200000010, peer: 65020, east: 4200000030 };
 
 const variants: readonly Variant[] = [
-  { name: 'iBGP, each a reflector', asns: reflection, isCleared: true },
-  { name: 'eBGP', asns: longAsns, isCleared: true },
+  { name: 'iBGP, each a reflector', subject: 'reflection', rfc: 'RFC 4456', asns: reflection, isCleared: true },
+  { name: 'eBGP', subject: 'attributes', rfc: 'RFC 4271 §5', asns: longAsns, isCleared: true },
   {
     name: 'eBGP between two ASes with more inside',
+    subject: 'attributes',
+    rfc: 'RFC 4271 §5.1.5',
     asns: { west: 65010, node: 65010, peer: 4200000020, east: 4200000020 },
   },
-  { name: 'eBGP, session over IPv6', asns: longAsns, transport: 'ipv6' },
+  { name: 'eBGP, session over IPv6', subject: 'attributes', rfc: 'RFC 4760', asns: longAsns, transport: 'ipv6' },
   {
     name: 'eBGP, session with two-octet AS numbers',
+    subject: 'capabilities',
+    rfc: 'RFC 6793',
     asns: shortAsns,
     peerSettings: { twoOctetAs: true },
     twoOctetEast: true,
@@ -47,34 +53,33 @@ const variants: readonly Variant[] = [
   },
   // GoBGP guesses from an AS_PATH's octets how wide its AS numbers are, and takes `65030 65106 23456 {65107,23456}` for a path of three
   // wide ones: podrouted is to merge AS4_PATH, so that the narrow feeder is the one behind it.
-  { name: 'eBGP, a feeder with two-octet AS numbers', asns: shortAsns, twoOctetWest: true },
+  {
+    name: 'eBGP, a feeder with two-octet AS numbers',
+    subject: 'capabilities',
+    rfc: 'RFC 6793',
+    asns: shortAsns,
+    twoOctetWest: true,
+  },
 ];
 
-/** Far more than it takes: every wait has a deadline of its own, which says more when it passes. */
-const TIMEOUT_MS = 300_000;
 const WEST_BLOCK = 20;
 const EAST_BLOCK = 30;
 const both: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
-const title = '1,000 IPv4 and 1,000 IPv6 routes each way';
-const summary = new Summary(
-  title,
-  variants.map(({ name }) => name),
-  daemonNames,
-);
-
-afterAll(() => summary.print());
-
-// Side by side, since much of the time goes into waiting for the daemons' timers.
-describe.concurrent.each(variants)('$name', (variant) => {
-  const able = daemonNames.filter((daemon) => variant.impossible?.[daemon] === undefined);
-  for (const [daemon, reason] of Object.entries(variant.impossible ?? {})) {
-    summary.impossible(variant.name, daemon, reason);
-  }
-  test.each(able)('%s', (daemon) => summary.run(variant.name, daemon, () => carry(variant, daemon)), TIMEOUT_MS);
+/** Each variant with 1,000 IPv4 and 1,000 IPv6 routes each way. */
+export const routeScenarios: readonly ChainScenario[] = variants.map((variant): ChainScenario => {
+  const { name, subject, rfc, impossible } = variant;
+  return {
+    subject,
+    on: 'own network',
+    name: `1,000 IPv4 and 1,000 IPv6 routes each way, all attributes: ${name}`,
+    ...(rfc === undefined ? {} : { rfc }),
+    ...(impossible === undefined ? {} : { lacks: impossible }),
+    run: (daemon) => carry(variant, daemon),
+  };
 });
 
 /** Routes both ways, half of them withdrawn, and for some variants the session cleared by either side. */
-async function carry(variant: Variant, daemon: DaemonName): Promise<string> {
+async function carry(variant: Variant, daemon: DaemonName): Promise<Note> {
   const label = `rts${variants.indexOf(variant)}${daemonNames.indexOf(daemon)}-`;
   const chain = Chain.start({ label, daemon, ...variant });
   try {
@@ -89,7 +94,7 @@ async function carry(variant: Variant, daemon: DaemonName): Promise<string> {
   }
 }
 
-async function carryOver(mine: Chain, variant: Variant): Promise<string> {
+async function carryOver(mine: Chain, variant: Variant): Promise<Note> {
   const { daemon } = mine.options;
   const families = variant.families?.[daemon] ?? both;
   await mine.established();
@@ -127,7 +132,7 @@ async function carryOver(mine: Chain, variant: Variant): Promise<string> {
       await agree(mine, plan, west, east, gone);
     }
   }
-  return families.length === both.length ? '' : families.join(', ');
+  return families.length === both.length ? undefined : families.join(', ');
 }
 
 /** Everything that is sent, and what becomes of it where. */

@@ -1,12 +1,12 @@
 import { join } from 'node:path';
 import { ip } from 'bgp-ts';
-import { Client } from '../../bgpctl/client.ts';
-import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
-import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
-import type { PeerDetail, Route } from '../../lib/api.ts';
-import { TestPeer } from '../support/test-peer.ts';
-import { waitFor } from '../support/wait-for.ts';
-import { type Daemon, type DaemonName, type NeighborOptions, startDaemon } from './daemon.ts';
+import { Client } from '../../../bgpctl/client.ts';
+import { Lab, type LabHost } from '../../../deploy/lab/lab.ts';
+import { type Podroute, projectRoot, startPodroute } from '../../../deploy/lab/podroute.ts';
+import type { PeerDetail, Route } from '../../../lib/api.ts';
+import { TestPeer } from '../../support/test-peer.ts';
+import { waitFor } from '../../support/wait-for.ts';
+import { type Daemon, type DaemonName, type NeighborOptions, startDaemon } from '../daemons/daemon.ts';
 import { type ShownRoute, type ShownRoutes, textSet } from './shown-route.ts';
 
 /** Addresses of the chain `west - node - peer - east`; each `-` is a link of its own. */

@@ -1,9 +1,9 @@
 import type { FamilyName } from 'bgp-ts';
 import { formatCommunity, formatExtendedCommunity } from 'bgp-ts';
-import { startBird } from '../../deploy/lab/bird.ts';
-import type { LabHost } from '../../deploy/lab/lab.ts';
+import { startBird } from '../../../deploy/lab/bird.ts';
+import type { LabHost } from '../../../deploy/lab/lab.ts';
+import { type ShownRoute, textSet } from '../lab/shown-route.ts';
 import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
-import { type ShownRoute, textSet } from './shown-route.ts';
 
 /** BIRD 2. Shows everything but the flags of unknown attributes and the end of long values: those are judged by what it passes on. */
 export function startBirdDaemon(host: LabHost, options: DaemonOptions): Daemon {
