@@ -15,13 +15,23 @@ export const SetFlag = {
   /** Checked as the attributes of an eBGP, of an iBGP session: these very octets need no second look there. */
   CheckedEbgp: 0x100,
   CheckedIbgp: 0x200,
+  /** As those of a session with another member of our confederation. */
+  CheckedConfed: 0x800,
   /** The other facts of the set were filled in. */
   HasFacts: 0x400,
   /** How often our AS is in AS_PATH, up to 15. */
   OwnAsShift: 12,
   OwnAsMask: 0xf000,
-  /** Length of CLUSTER_LIST in the upper half. */
-  ClusterShift: 16,
+  GracefulShutdown: 0x10000,
+  /** ONLY_TO_CUSTOMER is there (RFC 9234). */
+  HasOtc: 0x20000,
+  HasAigp: 0x40000,
+  /** AS_PATH has an AS_SET or AS_CONFED_SET (RFC 9774). */
+  HasAsSet: 0x80000,
+  /** AS_PATH has segments of a confederation (RFC 5065). */
+  HasConfederation: 0x100000,
+  /** Length of CLUSTER_LIST in the upper octet, up to 255. */
+  ClusterShift: 24,
 } as const;
 
 /** LOCAL_PREF of a path that has none (RFC 4271 §9.1.1 leaves the degree of preference to us; 100 is what everybody uses). */
@@ -30,20 +40,22 @@ export const DEFAULT_LOCAL_PREF = 100;
 /** What the scanner is told about who it scans for. */
 export interface ScanIdentity {
   readonly localAs: number;
+  /** Our confederation, of which `localAs` is a member; 0: none. */
+  readonly confederationId?: number;
   /** As signed 32-bit numbers. */
   readonly routerId: number;
   readonly clusterId: number;
 }
 
 /** Which rules apply to the octets scanned. `trusted`: our own encoding, any attribute allowed. */
-export type ScanMode = 'ebgp' | 'ibgp' | 'trusted';
+export type ScanMode = 'ebgp' | 'ibgp' | 'confed' | 'trusted';
 
-const KNOWN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 32, 35];
+const KNOWN = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 16, 26, 32, 35];
 const MAX_CODE = 36;
 /** Per type code of a known attribute the flags it must have (without Partial and Extended Length); 0: not known here. */
 const FLAGS = new Uint8Array(256);
 for (const code of [1, 2, 3, 5, 6]) FLAGS[code] = 0x40;
-for (const code of [4, 9, 10]) FLAGS[code] = 0x80;
+for (const code of [4, 9, 10, 26]) FLAGS[code] = 0x80;
 for (const code of [7, 8, 16, 32, 35]) FLAGS[code] = 0xc0;
 
 const noOctets = new Uint8Array(0);
@@ -51,7 +63,7 @@ const noView = new DataView(noOctets.buffer);
 
 /**
  * Checks the attributes of an UPDATE in place, without allocating, and gathers what the decision process wants to know. It accepts only
- * what is beyond doubt well-formed: for everything else (errors, unknown attributes, two-octet AS numbers, confederations) `scan` says
+ * what is beyond doubt well-formed: for everything else (errors, unknown attributes, two-octet AS numbers) `scan` says
  * no and the decoder of bgp-ts takes over, which knows RFC 7606 in full. What is accepted comes out in canonical form: by type code,
  * least length octets, without MP_REACH_NLRI and MP_UNREACH_NLRI, and without what the session kind forbids.
  */
@@ -71,10 +83,15 @@ export class AttributeScanner {
   flags: number;
   /** Result: NEXT_HOP as a signed 32-bit number. */
   nextHop4: number;
+  /** Whether any set scanned so far had AIGP: nothing need be done for it before. */
+  hasSeenAigp: boolean;
   /** Result: type code of the first mandatory attribute that is missing, 0 if none. */
   missing: number;
 
   readonly #identity: ScanIdentity;
+  /** Our AS in the segments of the outside, and in those of our confederation. */
+  readonly #outerAs: number;
+  readonly #memberAs: number;
   readonly #scratch: Uint8Array;
   readonly #scratchView: DataView;
   readonly #at: Int32Array;
@@ -95,7 +112,10 @@ export class AttributeScanner {
     this.flags = 0;
     this.nextHop4 = 0;
     this.missing = 0;
+    this.hasSeenAigp = false;
     this.#identity = identity;
+    this.#memberAs = identity.localAs | 0;
+    this.#outerAs = (identity.confederationId ?? 0) === 0 ? this.#memberAs : (identity.confederationId as number) | 0;
     this.#scratch = new Uint8Array(65_536);
     this.#scratchView = new DataView(this.#scratch.buffer);
     this.#at = new Int32Array(MAX_CODE);
@@ -176,7 +196,7 @@ export class AttributeScanner {
           this.origin = bytes[value]!;
           break;
         case AttributeCode.AsPath:
-          if (!this.#asPath(bytes, view, value, next, trusted)) return false;
+          if (!this.#asPath(bytes, view, value, next, trusted, ebgp)) return false;
           break;
         case AttributeCode.NextHop:
           if (length !== 4) return false;
@@ -223,7 +243,7 @@ export class AttributeScanner {
           if (ebgp) {
             isCanonical = false;
           } else {
-            this.flags |= Math.min(length >> 2, 0x7fff) << SetFlag.ClusterShift;
+            this.flags |= Math.min(length >> 2, 0xff) << SetFlag.ClusterShift;
             for (let i = value; i < next; i += 4) {
               if (view.getInt32(i) === this.#identity.clusterId) this.flags |= SetFlag.OwnCluster;
             }
@@ -235,8 +255,14 @@ export class AttributeScanner {
         case AttributeCode.LargeCommunities:
           if (length === 0 || length % 12 !== 0 || (!trusted && hasDuplicate12(view, value, next))) return false;
           break;
+        case AttributeCode.Aigp:
+          if (!trusted && !isOneMetric(view, value, length)) return false;
+          this.flags |= SetFlag.HasAigp;
+          this.hasSeenAigp = true;
+          break;
         default: // OTC
           if (length !== 4) return false;
+          this.flags |= SetFlag.HasOtc;
       }
       at = next;
     }
@@ -257,8 +283,7 @@ export class AttributeScanner {
   }
 
   /** AS_PATH with four-octet AS numbers: length, first AS, own AS. */
-  #asPath(bytes: Uint8Array, view: DataView, start: number, end: number, trusted: boolean): boolean {
-    const ownAs = this.#identity.localAs | 0;
+  #asPath(bytes: Uint8Array, view: DataView, start: number, end: number, trusted: boolean, ebgp: boolean): boolean {
     let at = start;
     let length = 0;
     let own = 0;
@@ -271,9 +296,18 @@ export class AttributeScanner {
       at += 2;
       const next = at + count * 4;
       if (count === 0 || next > end) return false;
-      if (type === 2) length += count;
-      else if (type === 1) length++;
-      else if (!trusted || type > 4 || type === 0) return false;
+      let ownAs = this.#outerAs;
+      if (type === 2) {
+        length += count;
+      } else if (type === 1) {
+        length++;
+        this.flags |= SetFlag.HasAsSet;
+      } else {
+        // RFC 5065 §5.3: these do not count, and nobody outside may send them.
+        if (ebgp || type > 4 || type === 0) return false;
+        ownAs = this.#memberAs;
+        this.flags |= type === 4 ? SetFlag.HasConfederation | SetFlag.HasAsSet : SetFlag.HasConfederation;
+      }
       if (isFirst && type <= 2) {
         if (type === 2) neighbour = view.getInt32(at);
         isFirst = false;
@@ -293,8 +327,9 @@ export class AttributeScanner {
   #communities(view: DataView, start: number, end: number): void {
     for (let at = start; at < end; at += 4) {
       const value = view.getInt32(at);
-      if (value >>> 8 !== 0xffffff) continue;
-      if (value === (WellKnownCommunity.NoExport | 0)) this.flags |= SetFlag.NoExport;
+      if (value >>> 16 !== 0xffff) continue;
+      if (value === (WellKnownCommunity.GracefulShutdown | 0)) this.flags |= SetFlag.GracefulShutdown;
+      else if (value === (WellKnownCommunity.NoExport | 0)) this.flags |= SetFlag.NoExport;
       else if (value === (WellKnownCommunity.NoAdvertise | 0)) this.flags |= SetFlag.NoAdvertise;
       else if (value === (WellKnownCommunity.NoExportSubconfed | 0)) this.flags |= SetFlag.NoExportSubconfed;
     }
@@ -340,6 +375,12 @@ export class AttributeScanner {
 /** Whether an IPv4 address that begins so can be that of a host: not 0/8, 127/8, 224/3. */
 function isHost4(first: number): boolean {
   return first !== 0 && first !== 127 && first < 224;
+}
+
+/** Whether the value of an AIGP attribute is one metric (RFC 7311 §3), and not the one that means an error. */
+function isOneMetric(view: DataView, at: number, length: number): boolean {
+  if (length !== 11 || view.getUint8(at) !== 1 || view.getUint16(at + 1) !== 11) return false;
+  return view.getInt32(at + 3) !== -1 || view.getInt32(at + 7) !== -1;
 }
 
 /** Whether a large community is there twice, which must not be passed on (RFC 8092 §5). */

@@ -1,3 +1,4 @@
+import { AttributeCode } from 'bgp-ts';
 import type { AttributeScanner } from './attribute-scan.ts';
 import { SetFlag } from './attribute-scan.ts';
 import { nextCapacity, resizeInt32 } from './columns.ts';
@@ -114,6 +115,23 @@ export class AttributeSets {
 
   nextHopOf(id: number): number {
     return this.facts[id * FACT_WORDS + Fact.NextHop]!;
+  }
+
+  /** Metric of AIGP (RFC 7311 §3) of a set that has it, exact up to 2^53. For few paths: it is looked for among the octets. */
+  aigpOf(id: number): number {
+    const view = this.#view;
+    let at = this.offsetOf(id);
+    const end = at + this.lengthOf(id);
+    while (at < end) {
+      const isLong = (view.getUint8(at) & 0x10) !== 0;
+      const value = at + (isLong ? 4 : 3);
+      // The metric stands in the first TLV: a canonical set is written so.
+      if (view.getUint8(at + 1) === AttributeCode.Aigp) {
+        return view.getUint32(value + 3) * 0x1_0000_0000 + view.getUint32(value + 7);
+      }
+      at = value + (isLong ? view.getUint16(at + 2) : view.getUint8(at + 2));
+    }
+    return 0;
   }
 
   listen(listener: SetFreedListener): void {

@@ -13,26 +13,28 @@ export const Rule = {
   Weight: 2,
   /** Higher LOCAL_PREF, RFC 4271 §9.1.1. */
   LocalPref: 3,
+  /** Lower AIGP and interior cost together, and any before none, RFC 7311 §4.1. */
+  Aigp: 4,
   /** Shorter AS_PATH, §9.1.2.2 a. */
-  AsPathLength: 4,
+  AsPathLength: 5,
   /** Lower ORIGIN, §9.1.2.2 b. */
-  Origin: 5,
+  Origin: 6,
   /** Lower MED within one neighbouring AS, §9.1.2.2 c. */
-  Med: 6,
+  Med: 7,
   /** eBGP before iBGP, §9.1.2.2 d. */
-  EbgpOverIbgp: 7,
+  EbgpOverIbgp: 8,
   /** Lower interior cost to the next hop, §9.1.2.2 e. */
-  IgpMetric: 8,
+  IgpMetric: 9,
   /** Of two eBGP paths the one that is selected now, RFC 5004 (if switched on). */
-  Current: 9,
+  Current: 10,
   /** Lower BGP identifier, or ORIGINATOR_ID in its place, §9.1.2.2 f and RFC 4456 §9. */
-  RouterId: 10,
+  RouterId: 11,
   /** Shorter CLUSTER_LIST, RFC 4456 §9. */
-  ClusterListLength: 11,
+  ClusterListLength: 12,
   /** Lower peer address, §9.1.2.2 g. */
-  PeerAddress: 12,
+  PeerAddress: 13,
   /** Lower path identifier, of two paths of one peer (RFC 7911). */
-  PathId: 13,
+  PathId: 14,
 } as const;
 
 const ruleNames = [
@@ -40,6 +42,7 @@ const ruleNames = [
   'local origin',
   'weight',
   'LOCAL_PREF',
+  'AIGP',
   'AS_PATH length',
   'ORIGIN',
   'MED',
@@ -62,6 +65,8 @@ export interface Candidate {
   isLocal: boolean;
   weight: number;
   localPref: number;
+  /** AIGP and the cost to the next hop; {@link NO_AIGP} where there is none. Exact up to 2^53. */
+  aigp: number;
   asPathLength: number;
   origin: number;
   med: number;
@@ -75,12 +80,16 @@ export interface Candidate {
   pathId: number;
 }
 
+/** AIGP of a path that has none: behind every other. */
+export const NO_AIGP = -1;
+
 /** A candidate whose numbers are all zero. */
 export function emptyCandidate(): Candidate {
   return {
     isLocal: false,
     weight: 0,
     localPref: 0,
+    aigp: NO_AIGP,
     asPathLength: 0,
     origin: 0,
     med: 0,
@@ -125,6 +134,11 @@ export function compareCosts(a: Candidate, b: Candidate, options: DecisionOption
   if (a.isLocal !== b.isLocal) return a.isLocal ? Rule.LocalOrigin : -Rule.LocalOrigin;
   if (a.weight !== b.weight) return a.weight > b.weight ? Rule.Weight : -Rule.Weight;
   if (a.localPref !== b.localPref) return a.localPref > b.localPref ? Rule.LocalPref : -Rule.LocalPref; // §9.1.1
+  if (a.aigp !== b.aigp) {
+    // RFC 7311 §4.1
+    const isBetter = b.aigp === NO_AIGP || (a.aigp !== NO_AIGP && a.aigp < b.aigp);
+    return isBetter ? Rule.Aigp : -Rule.Aigp;
+  }
   if (a.asPathLength !== b.asPathLength) {
     return a.asPathLength < b.asPathLength ? Rule.AsPathLength : -Rule.AsPathLength; // §9.1.2.2 a
   }
@@ -279,6 +293,8 @@ export class Decision {
     into.neighbourAs = facts[at + Fact.NeighbourAs]!;
     into.isEbgp = sources.kind[source] === SourceKind.Ebgp;
     into.igpMetric = source === LOCAL_SOURCE ? 0 : nextHops.metrics[facts[at + Fact.NextHop]!]!;
+    into.aigp =
+      (flags & SetFlag.HasAigp) === 0 ? NO_AIGP : sets.aigpOf(paths.effectiveSet(path)) + Math.max(into.igpMetric, 0);
     into.isCurrent = path === this.#current;
     into.routerId =
       ((flags & SetFlag.HasOriginatorId) === 0 ? sources.routerId[source]! : facts[at + Fact.OriginatorId]!) >>> 0;

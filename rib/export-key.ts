@@ -19,14 +19,30 @@ export function exportKey(settings: RibPeerSettings, session: RibSession, family
     settings.nextHop ?? 'auto',
     self === undefined ? '' : formatIp(self.address),
     self?.linkLocal === undefined ? '' : formatIp(self.linkLocal),
-    settings.nextHop === 'third-party' ? (settings.sharedSubnets ?? []).map(formatPrefix).join() : '',
+    settings.nextHop === 'third-party' || settings.nextHopOf !== undefined
+      ? (settings.sharedSubnets ?? []).map(formatPrefix).join()
+      : '',
     settings.exportOnlyLocal === true,
     settings.exportMed === true,
     session.fourOctetAs,
     session.addPathSend.has(family),
     session.maxOctets,
     policyKey(settings),
+    attributeKey(settings),
   ].join('|');
+}
+
+/** What becomes of attributes by settings that few peers have; most need no word of it. */
+function attributeKey(settings: RibPeerSettings): string {
+  const { isConfederationMember, keepOwnAs, asOverride, removePrivateAs, role, gracefulShutdown, aigp } = settings;
+  const { clusterId, clientToClient, nextHopOf, remoteAs } = settings;
+  const key = { isConfederationMember, keepOwnAs, role, gracefulShutdown, aigp, clientToClient, nextHopOf };
+  const isForOneAs = asOverride === true || removePrivateAs !== undefined;
+  return JSON.stringify({
+    ...key,
+    ...(isForOneAs ? { asOverride, removePrivateAs, remoteAs } : {}),
+    ...(clusterId === undefined ? {} : { clusterId: formatIp(clusterId) }),
+  });
 }
 
 /** A policy that asks for the peer makes each peer a group of its own. */

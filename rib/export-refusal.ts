@@ -17,6 +17,10 @@ export const ExportRefusal = {
   NoNextHop: 7,
   /** The attributes fit into no message. */
   TooLong: 8,
+  /** ONLY_TO_CUSTOMER, and the peer is no customer (RFC 9234 §5). */
+  OnlyToCustomer: 9,
+  /** From a client to another of its cluster, where the clients speak to each other (RFC 4456). */
+  ClientToClient: 10,
 } as const;
 export type ExportRefusal = (typeof ExportRefusal)[keyof typeof ExportRefusal];
 
@@ -30,6 +34,8 @@ const names = {
   [ExportRefusal.NoExportSubconfed]: 'no-export-subconfed',
   [ExportRefusal.NoNextHop]: 'no-next-hop',
   [ExportRefusal.TooLong]: 'too-long',
+  [ExportRefusal.OnlyToCustomer]: 'only-to-customer',
+  [ExportRefusal.ClientToClient]: 'client-to-client',
 } as const satisfies Record<ExportRefusal, string>;
 export type ExportRefusalName = (typeof names)[ExportRefusal];
 

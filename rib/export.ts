@@ -1,9 +1,18 @@
-import { type FamilyName, ipv4ToUint32, type PathAttributes, type Prefix, prefixContains } from 'bgp-ts';
+import {
+  type FamilyName,
+  ipv4ToUint32,
+  type PathAttributes,
+  type Prefix,
+  prefixContains,
+  Role,
+  WellKnownCommunity,
+} from 'bgp-ts';
+import { type AsPathEdit, emptyAsPathEdit, PrivateAs, Segment } from './as-path-rewrite.ts';
 import { SetFlag } from './attribute-scan.ts';
 import { type AttributeSets, FACT_WORDS, Fact, hashOctets } from './attribute-sets.ts';
 import { nextCapacity } from './columns.ts';
 import { ExportRefusal } from './export-refusal.ts';
-import { emptyRewrite, rewriteAttributes } from './export-rewrite.ts';
+import { emptyRewrite, LocalPrefMode, rewriteAttributes } from './export-rewrite.ts';
 import { acceptsAll, policyPeer, rejectsAll } from './import.ts';
 import type { NextHops } from './next-hop.ts';
 import { evaluate, type PassedTerm, type Verdict } from './policy/evaluate.ts';
@@ -22,6 +31,9 @@ export interface ExportTables {
   readonly sources: Sources;
   /** As a signed 32-bit number. */
   readonly clusterId: number;
+  /** The node's own AS number, and the confederation it is a member of (0: none). */
+  readonly localAs: number;
+  readonly confederationId: number;
   /** Label of a local path, for policy. */
   readonly sourceLabel: (row: number) => RouteSource;
 }
@@ -53,6 +65,16 @@ export class Exporter {
   /** What becomes of a set follows from where it is from, beyond the outcome of the policy. */
   readonly #isPerSource: boolean;
   readonly #rejects: boolean;
+  /** The other side is outside of our AS, and of our confederation. */
+  readonly #isBorder: boolean;
+  /** Paths with one of these flags are not told, by role (RFC 9234 §5). */
+  readonly #leaks: number;
+  readonly #clusterId: number;
+  /** Whether AIGP is told (RFC 7311 §3.2). */
+  readonly #tellsAigp: boolean;
+  /** Changes of AS_PATH beyond what is put in front; for paths with segments of our confederation, and for all. */
+  readonly #strip: AsPathEdit;
+  readonly #edit: AsPathEdit | undefined;
   readonly #rewrite = emptyRewrite();
   readonly #out: Uint8Array;
   readonly #outView: DataView;
@@ -80,6 +102,13 @@ export class Exporter {
     this.#verdicts = isAsked ? new Verdicts(policy, { family, peer: this.#peer }, tables.values) : undefined;
     this.#bareRoute = { family, attributes: {}, source: 'bgp', peer: this.#peer };
     this.#isPerSource = isAsked && policy.program.isStaged && policy.program.sourceMatches.length > 0;
+    this.#isBorder = settings.kind === 'ebgp' && settings.isConfederationMember !== true;
+    this.#leaks = settings.role !== undefined && isTowardsProvider(settings.role) ? SetFlag.HasOtc : 0;
+    this.#clusterId = settings.clusterId === undefined ? tables.clusterId : ipv4ToUint32(settings.clusterId) | 0;
+    this.#tellsAigp = settings.aigp ?? !this.#isBorder;
+    this.#strip = { ...emptyAsPathEdit(), stripsConfederation: true };
+    this.#edit = this.#isBorder ? pathEdit(settings) : undefined;
+    this.#prepareRewrite();
     this.#out = new Uint8Array(70_000);
     this.#outView = new DataView(this.#out.buffer);
     this.#caches = [];
@@ -88,6 +117,11 @@ export class Exporter {
     this.#lacksNextHop = false;
     this.#onLack = onLack;
     tables.sets.listen(this);
+  }
+
+  /** What a set becomes depends on the cost of its next hop (RFC 7311 §3.4.3). */
+  get dependsOnCosts(): boolean {
+    return this.#tellsAigp;
   }
 
   /** Forgets everything; the exporter must not be used any more. */
@@ -191,6 +225,7 @@ export class Exporter {
       if (kind === 'ibgp' && sourceKind === SourceKind.Ibgp) {
         // RFC 4271 §9.2: not from iBGP to iBGP, but a route reflector does, if either side is a client (RFC 4456 §6).
         if (sources.client[source] === 0 && routeReflectorClient !== true) return -ExportRefusal.IbgpToIbgp;
+        if (this.#settings.clientToClient === false && this.#isOfCluster(source)) return -ExportRefusal.ClientToClient;
         return FIRST_SOURCE_CLASS + source;
       }
     }
@@ -199,11 +234,18 @@ export class Exporter {
     return FIRST_SOURCE_CLASS + source;
   }
 
+  /** Whether a source is a client of the same cluster. */
+  #isOfCluster(source: number): boolean {
+    const { sources, clusterId: ownId } = this.#tables;
+    if (sources.client[source] === 0 || this.#settings.routeReflectorClient !== true) return false;
+    const clusterId = sources.ownerOf(source)?.settings.clusterId;
+    return (clusterId === undefined ? ownId : ipv4ToUint32(clusterId) | 0) === this.#clusterId;
+  }
+
   #compute(outcome: number, set: number, source: number, row: number, prefixes: PrefixTable): number {
     const { sets, values } = this.#tables;
-    const { kind } = this.#settings;
     const flags = sets.facts[set * FACT_WORDS + Fact.Flags]!;
-    const barred = barredBy(flags, kind);
+    const barred = this.#barredBy(flags);
     if (barred !== undefined) return this.#refuse(barred);
     if (this.#verdicts === undefined || outcome === Outcome.Unchanged) {
       return this.#finish(set, source, undefined, false);
@@ -221,7 +263,7 @@ export class Exporter {
     sets.retain(changed);
     const changedFlags = sets.facts[changed * FACT_WORDS + Fact.Flags]!;
     let exported = 0;
-    const barredNow = barredBy(changedFlags, kind);
+    const barredNow = this.#barredBy(changedFlags);
     if (barredNow !== undefined) this.#refuse(barredNow);
     else {
       const hasOwnMed = effect.attributes.med !== undefined && effect.attributes.med !== before.med;
@@ -234,36 +276,78 @@ export class Exporter {
     return exported;
   }
 
+  /** What keeps a path from these peers: a well-known community (RFC 1997), or ONLY_TO_CUSTOMER (RFC 9234). */
+  #barredBy(flags: number): ExportRefusal | undefined {
+    if ((flags & SetFlag.NoAdvertise) !== 0) return ExportRefusal.NoAdvertise;
+    if ((flags & this.#leaks) !== 0) return ExportRefusal.OnlyToCustomer;
+    if (this.#settings.kind !== 'ebgp') return undefined;
+    if ((flags & SetFlag.NoExport) !== 0 && this.#isBorder) return ExportRefusal.NoExport;
+    return (flags & SetFlag.NoExportSubconfed) !== 0 ? ExportRefusal.NoExportSubconfed : undefined;
+  }
+
+  /** What becomes of attributes and does not depend on the path. */
+  #prepareRewrite(): void {
+    const { localAs: nodeAs, confederationId } = this.#tables;
+    const { kind, localAs, isConfederationMember, keepOwnAs, role, gracefulShutdown } = this.#settings;
+    const r = this.#rewrite;
+    const ownAs = confederationId === 0 ? nodeAs : confederationId;
+    if (isConfederationMember === true) {
+      r.prependAs = localAs | 0;
+      r.prependType = Segment.ConfedSequence;
+    } else if (this.#isBorder) {
+      r.prependAs = localAs | 0;
+      r.secondAs = keepOwnAs === true && localAs !== ownAs ? ownAs | 0 : 0;
+    }
+    r.localPrefMode = this.#isBorder ? LocalPrefMode.Drop : LocalPrefMode.Fill;
+    if (gracefulShutdown === true) {
+      // RFC 8326 §4.1: every path told says that it is about to go; within the AS it is also the last choice already.
+      r.addedCommunity = WellKnownCommunity.GracefulShutdown | 0;
+      if (!this.#isBorder) r.localPrefMode = LocalPrefMode.Set;
+      r.localPref = 0;
+    }
+    r.clusterId = this.#clusterId;
+    r.dropsReflection = kind === 'ebgp';
+    r.leavesAs = this.#isBorder;
+    r.otc = role !== undefined && marksOnlyToCustomer(role) ? localAs | 0 : 0;
+    r.dropsAigp = !this.#tellsAigp;
+  }
+
   /** Takes back one count without letting the set go. */
   #uncount(id: number): void {
     this.#tables.sets.retain(id, -1);
   }
 
   #finish(set: number, source: number, effect: Effect | undefined, hasOwnMed: boolean): number {
-    const { sets, nextHops, sources, clusterId } = this.#tables;
-    const { kind, localAs, exportMed } = this.#settings;
-    const nextHop = this.#nextHop(set, effect);
+    const { sets, nextHops, sources } = this.#tables;
+    const { kind, exportMed } = this.#settings;
+    const nextHop = this.#nextHop(set, source, effect);
     if (nextHop === 0) {
       if (!this.#lacksNextHop) this.#onLack();
       this.#lacksNextHop = true;
       return this.#refuse(ExportRefusal.NoNextHop);
     }
-    const isEbgp = kind === 'ebgp';
     const r = this.#rewrite;
-    r.prependAs = isEbgp ? localAs | 0 : 0;
     r.nextHop4 = 0;
     if (this.#family === 'ipv4-unicast') {
       const address = nextHops.get(nextHop)?.address;
       if (address === undefined || address.version !== 4) return this.#refuse(ExportRefusal.NoNextHop);
       r.nextHop4 = ipv4ToUint32(address) | 0;
     }
-    r.localPref = sets.facts[set * FACT_WORDS + Fact.LocalPref]!;
+    const facts = set * FACT_WORDS;
+    const flags = sets.facts[facts + Fact.Flags]!;
+    if (r.localPrefMode === LocalPrefMode.Fill) r.localPref = sets.facts[facts + Fact.LocalPref]!;
     // A learned MED stays within this AS (RFC 4271 §5.1.4).
-    r.keepMed = !isEbgp || source === LOCAL_SOURCE || exportMed === true || hasOwnMed;
-    r.isReflected = !isEbgp && sources.kind[source] === SourceKind.Ibgp;
+    r.keepMed = !this.#isBorder || source === LOCAL_SOURCE || exportMed === true || hasOwnMed;
+    r.isReflected = kind === 'ibgp' && sources.kind[source] === SourceKind.Ibgp;
     r.originatorId = sources.routerId[source]!;
-    r.clusterId = clusterId;
-    r.leavesAs = isEbgp;
+    if (this.#isBorder) {
+      r.edit = this.#edit ?? ((flags & SetFlag.HasConfederation) === 0 ? undefined : this.#strip);
+    }
+    if ((flags & SetFlag.HasAigp) !== 0) {
+      // Whoever is sent here reaches the next hop by way of this node, which costs what it costs this node.
+      const from = sets.nextHopOf(set);
+      r.aigpCost = nextHop === from ? 0 : Math.max(nextHops.metrics[from]!, 0);
+    }
     const start = sets.offsetOf(set);
     const length = rewriteAttributes(sets.bytes, start, start + sets.lengthOf(set), r, this.#out);
     if (length > 65_000) return this.#refuse(ExportRefusal.TooLong);
@@ -272,14 +356,15 @@ export class Exporter {
   }
 
   /** Id of the next hop to tell; 0: there is none. */
-  #nextHop(set: number, effect: Effect | undefined): number {
-    const { sets, nextHops } = this.#tables;
-    const { kind, nextHop: mode = 'auto', sharedSubnets = [] } = this.#settings;
+  #nextHop(set: number, source: number, effect: Effect | undefined): number {
+    const { sets, nextHops, sources } = this.#tables;
+    const { nextHop: common = 'auto', nextHopOf, sharedSubnets = [] } = this.#settings;
+    const mode = (sources.kind[source] === SourceKind.Ibgp ? nextHopOf?.ibgp : nextHopOf?.ebgp) ?? common;
     const present = sets.nextHopOf(set);
     if (present === 0) return this.#self;
     const wanted = effect?.nextHop ?? (mode === 'auto' || mode === 'third-party' ? undefined : mode);
     if (wanted === 'self') return this.#self;
-    if (wanted === undefined && kind === 'ebgp') {
+    if (wanted === undefined && this.#isBorder) {
       const address = nextHops.get(present)?.address;
       const isShared =
         mode === 'third-party' &&
@@ -323,10 +408,29 @@ export class Exporter {
   }
 }
 
-/** The well-known community that keeps a path from this kind of peer (RFC 1997). */
-function barredBy(flags: number, kind: RibPeerSettings['kind']): ExportRefusal | undefined {
-  if ((flags & SetFlag.NoAdvertise) !== 0) return ExportRefusal.NoAdvertise;
-  if (kind !== 'ebgp') return undefined;
-  if ((flags & SetFlag.NoExport) !== 0) return ExportRefusal.NoExport;
-  return (flags & SetFlag.NoExportSubconfed) !== 0 ? ExportRefusal.NoExportSubconfed : undefined;
+/** Whether paths with ONLY_TO_CUSTOMER stop here: the other side is a provider, peer or route server (RFC 9234 §5). */
+function isTowardsProvider(role: Role): boolean {
+  return role === Role.Customer || role === Role.Peer || role === Role.RouteServerClient;
+}
+
+/** Whether paths are marked here as going down or across, never up again: the other side is a customer, peer or client of a route server. */
+function marksOnlyToCustomer(role: Role): boolean {
+  return role === Role.Provider || role === Role.Peer || role === Role.RouteServer;
+}
+
+/** What the settings of a peer outside ask to be done to AS_PATH; undefined for nothing. */
+function pathEdit(settings: RibPeerSettings): AsPathEdit | undefined {
+  const { asOverride, removePrivateAs, localAs, remoteAs } = settings;
+  if (asOverride !== true && removePrivateAs === undefined) return undefined;
+  const edit = { ...emptyAsPathEdit(), stripsConfederation: true };
+  if (asOverride === true) {
+    edit.overridden = remoteAs | 0;
+    edit.overrideBy = localAs | 0;
+  }
+  if (removePrivateAs !== undefined) {
+    edit.privateAs = removePrivateAs.all ? PrivateAs.All : PrivateAs.IfOnly;
+    edit.privateBy = removePrivateAs.replace ? localAs | 0 : 0;
+    edit.keptPrivate = remoteAs | 0;
+  }
+  return edit;
 }

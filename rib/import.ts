@@ -1,7 +1,9 @@
-import type { FamilyName, PathAttributes, Prefix } from 'bgp-ts';
-import { SetFlag } from './attribute-scan.ts';
+import { type FamilyName, ipv4ToUint32, type PathAttributes, type Prefix, Role } from 'bgp-ts';
+import { type AttributeScanner, SetFlag } from './attribute-scan.ts';
 import { type AttributeSets, FACT_WORDS, Fact } from './attribute-sets.ts';
 import { growInt32 } from './columns.ts';
+import { ImportPreparation } from './import-preparation.ts';
+import type { NextHops } from './next-hop.ts';
 import { InvalidCode } from './path-table.ts';
 import { evaluate, type PassedTerm, type Policy, type Verdict } from './policy/evaluate.ts';
 import type { PolicyPeer, PolicyRoute } from './policy/policy.ts';
@@ -15,6 +17,13 @@ export interface ImportTables {
   readonly sets: AttributeSets;
   readonly values: SetValues;
   readonly localAs: number;
+  /** The confederation that `localAs` is a member of, 0 if there is none. */
+  readonly confederationId: number;
+  readonly nextHops: NextHops;
+  /** Finds the facts of a set that was changed on its way in. */
+  readonly scanner: AttributeScanner;
+  /** Cluster ids of this node beside its own, as signed 32-bit numbers (RFC 4456 §7). */
+  readonly clusterIds: ReadonlySet<number>;
 }
 
 /** What became of a set, where it is not another one (that is above 0): nobody asked yet, refused, or it stayed as it was. */
@@ -57,19 +66,27 @@ export class Importer {
   /** Undefined if the policy lets everything or nothing pass. */
   readonly #verdicts: Verdicts | undefined;
   readonly #sourceKey: number;
+  /** Changes that the settings ask for before policy; undefined if they never ask for any. */
+  readonly #preparation: ImportPreparation | undefined;
+  readonly #role: Role | undefined;
+  /** Nothing of this family is used, see `Rib.disableFamily`. */
+  readonly #isDisabled: boolean;
   readonly #rejects: boolean;
   /** Per outcome that changes something, and set, what became of it. Sets there are counted. */
   readonly #changed: Int32Array[];
   #set: number;
+  /** The set before policy, 0 if it is the one that went in. */
+  #prepared: number;
   #decodedSet: number;
   #decoded: PathAttributes;
   #isListening: boolean;
 
-  constructor(tables: ImportTables, settings: RibPeerSettings, family: FamilyName, device: string) {
+  constructor(tables: ImportTables, settings: RibPeerSettings, family: FamilyName, device: string, isDisabled = false) {
     this.after = 0;
     this.reason = 0;
     this.isPerPrefix = false;
     this.#set = 0;
+    this.#prepared = 0;
     this.#tables = tables;
     this.#settings = settings;
     this.#family = family;
@@ -80,6 +97,9 @@ export class Importer {
     const isAsked = !this.#rejects && !acceptsAll(policy);
     this.#verdicts = isAsked ? new Verdicts(policy, { family, peer: this.#peer }, tables.values) : undefined;
     this.#sourceKey = this.#verdicts?.needsSource === true ? this.#verdicts.sourceKey('bgp', undefined) : 0;
+    this.#preparation = ImportPreparation.for(tables, settings, family, device);
+    this.#role = settings.role;
+    this.#isDisabled = isDisabled;
     this.#changed = [];
     this.#decodedSet = 0;
     this.#decoded = {};
@@ -91,6 +111,7 @@ export class Importer {
     const { sets } = this.#tables;
     sets.unlisten(this);
     this.#verdicts?.close();
+    this.#preparation?.close();
     for (const column of this.#changed) {
       for (let set = 0; set < column.length; set++) if (column[set]! > 0) sets.release(column[set]!);
     }
@@ -117,15 +138,22 @@ export class Importer {
     this.after = 0;
     this.isPerPrefix = false;
     this.reason = this.#rejects ? InvalidCode.ImportPolicy : InvalidCode.None;
-    const loop = this.#loop(set);
+    const flags = this.#tables.sets.facts[set * FACT_WORDS + Fact.Flags]!;
+    const loop = this.#loop(set, flags);
     if (loop !== InvalidCode.None) {
       this.reason = loop;
       return;
     }
+    let prepared = set;
+    if (this.#preparation?.applies(flags) === true) {
+      prepared = this.#preparation.prepared(set);
+      if (prepared !== set) this.after = prepared;
+    }
+    this.#prepared = this.after;
     const verdicts = this.#verdicts;
     if (verdicts === undefined) return;
-    this.#set = set;
-    verdicts.open(set, this.#sourceKey);
+    this.#set = prepared;
+    verdicts.open(prepared, this.#sourceKey);
     this.isPerPrefix = verdicts.needsPrefix;
     if (!verdicts.needsPrefix) this.decide(prefixes, 0);
   }
@@ -135,7 +163,7 @@ export class Importer {
     const verdicts = this.#verdicts;
     if (verdicts === undefined) return;
     const outcome = verdicts.outcomeOf(prefixes, row);
-    this.after = 0;
+    this.after = this.#prepared;
     this.reason = outcome === Outcome.Refused ? InvalidCode.ImportPolicy : InvalidCode.None;
     if (outcome === Outcome.Unchanged || outcome === Outcome.Refused) return;
     const prefix = verdicts.needsPrefix ? prefixes.peekPrefix(row) : undefined;
@@ -175,17 +203,36 @@ export class Importer {
     return evaluate(this.#settings.importPolicy, this.#route(set, prefix), passed);
   }
 
-  #loop(set: number): number {
-    const { sets, localAs } = this.#tables;
-    const flags = sets.facts[set * FACT_WORDS + Fact.Flags]!;
+  #loop(set: number, flags: number): number {
+    const { localAs, confederationId, clusterIds } = this.#tables;
     const { allowOwnAs = 0, localAs: shownAs, kind } = this.#settings;
+    if (this.#isDisabled) return InvalidCode.FamilyDisabled;
     const own = (flags & SetFlag.OwnAsMask) >>> SetFlag.OwnAsShift;
     if (own > allowOwnAs) return InvalidCode.AsLoop;
-    if (shownAs !== localAs && own + this.#countAs(set, shownAs) > allowOwnAs) return InvalidCode.AsLoop;
+    if (shownAs !== localAs && shownAs !== confederationId && own + this.#countAs(set, shownAs) > allowOwnAs) {
+      return InvalidCode.AsLoop;
+    }
+    if (this.#role !== undefined && (flags & SetFlag.HasOtc) !== 0 && this.#isLeak(set, this.#role)) {
+      return InvalidCode.RouteLeak;
+    }
     if (kind === 'ebgp') return InvalidCode.None;
     if ((flags & SetFlag.OwnOriginator) !== 0) return InvalidCode.OriginatorLoop;
     if ((flags & SetFlag.OwnCluster) !== 0) return InvalidCode.ClusterLoop;
+    if (flags >>> SetFlag.ClusterShift > 0 && clusterIds.size > 0 && this.#hasOwnCluster(set)) {
+      return InvalidCode.ClusterLoop;
+    }
     return InvalidCode.None;
+  }
+
+  /** ONLY_TO_CUSTOMER from a customer, or from a peer that did not put it in itself (RFC 9234 §5). */
+  #isLeak(set: number, role: Role): boolean {
+    if (role === Role.Provider || role === Role.RouteServer) return true;
+    return role === Role.Peer && this.#attributesOf(set).onlyToCustomer !== this.#settings.remoteAs;
+  }
+
+  #hasOwnCluster(set: number): boolean {
+    const { clusterIds } = this.#tables;
+    return this.#attributesOf(set).clusterList?.some((id) => clusterIds.has(ipv4ToUint32(id) | 0)) === true;
   }
 
   /** How often an AS is in the AS_PATH of a set; rare: only where the peer sees another AS of ours than the node's. */

@@ -19,6 +19,10 @@ export const InvalidCode = {
   AsLoop: 2,
   OriginatorLoop: 3,
   ClusterLoop: 4,
+  /** ONLY_TO_CUSTOMER where it must not come from (RFC 9234 §5). */
+  RouteLeak: 5,
+  /** The peer sent routes of this family that cannot be read; nothing of it is believed any more (RFC 7606 §2). */
+  FamilyDisabled: 6,
 } as const;
 
 const INITIAL_PATHS = 256;

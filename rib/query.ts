@@ -28,6 +28,8 @@ const storedReasons: readonly (InvalidReason | undefined)[] = [
   'as-loop',
   'originator-loop',
   'cluster-loop',
+  'route-leak',
+  'family-disabled',
 ];
 const lookedUpReasons: readonly InvalidReason[] = ['next-hop-unreachable', 'next-hop-own', 'session-down'];
 

@@ -19,6 +19,8 @@ export class RibPeer implements PeerHandle, SourceOwner {
   source: number;
   readonly ribIn: Map<FamilyName, AdjRibIn>;
   readonly ribOut: Map<FamilyName, AdjRibOut>;
+  /** Families of this session of which nothing is used (RFC 7606 §2). */
+  readonly disabled: Set<FamilyName>;
 
   constructor(settings: RibPeerSettings) {
     this.name = settings.name;
@@ -27,5 +29,6 @@ export class RibPeer implements PeerHandle, SourceOwner {
     this.source = -1;
     this.ribIn = new Map();
     this.ribOut = new Map();
+    this.disabled = new Set();
   }
 }

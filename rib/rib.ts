@@ -1,4 +1,4 @@
-import { type FamilyName, type IpAddress, ipv4ToUint32, type PathAttributes, type Prefix } from 'bgp-ts';
+import { type FamilyName, type IpAddress, ipEquals, ipv4ToUint32, type PathAttributes, type Prefix } from 'bgp-ts';
 import { AdjRibIn } from './adj-rib-in.ts';
 import { AdjRibOut } from './adj-rib-out.ts';
 import { AttributeScanner } from './attribute-scan.ts';
@@ -67,6 +67,8 @@ export class Rib {
   readonly #originated: Originated;
   readonly #importTables: ImportTables;
   readonly #exportTables: ReadonlyMap<FamilyName, ExportTables>;
+  /** Cluster ids of groups of peers, beside that of the node. */
+  readonly #clusterIds: Set<number>;
   readonly #queries: Queries;
   readonly #peers: Set<RibPeer>;
   readonly #groups: Map<string, Group>;
@@ -82,7 +84,8 @@ export class Rib {
     const clusterId = ipv4ToUint32(options.clusterId ?? options.routerId) | 0;
     this.#options = options;
     this.#observer = observer;
-    this.scanner = new AttributeScanner({ localAs: options.localAs, routerId, clusterId });
+    const { localAs, confederationId = 0 } = options;
+    this.scanner = new AttributeScanner({ localAs, confederationId, routerId, clusterId });
     this.nextHops = new NextHops(options.nextHops, options.ownAddresses ?? []);
     this.sets = new AttributeSets(this.nextHops);
     this.values = new SetValues(this.sets, this.nextHops, this.scanner);
@@ -102,7 +105,16 @@ export class Rib {
     const families: readonly FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
     this.#locRibs = new Map(families.map((family) => [family, new LocRib(family, shared)]));
     this.#originated = new Originated(this.#locRibs, this.sets, this.values);
-    this.#importTables = { sets: this.sets, values: this.values, localAs: options.localAs };
+    this.#clusterIds = new Set();
+    this.#importTables = {
+      sets: this.sets,
+      values: this.values,
+      localAs,
+      confederationId,
+      nextHops: this.nextHops,
+      scanner: this.scanner,
+      clusterIds: this.#clusterIds,
+    };
     this.#exportTables = new Map(
       families.map((family) => [
         family,
@@ -112,6 +124,8 @@ export class Rib {
           nextHops: this.nextHops,
           sources: this.sources,
           clusterId,
+          localAs,
+          confederationId,
           sourceLabel: (row: number) => this.#originated.sourceOf(this.locRib(family).prefixes.prefixOf(row)) ?? 'bgp',
         },
       ]),
@@ -137,6 +151,7 @@ export class Rib {
   addPeer(settings: RibPeerSettings): PeerHandle {
     const peer = new RibPeer(settings);
     this.#peers.add(peer);
+    this.#noteClusterIds();
     return peer;
   }
 
@@ -148,6 +163,7 @@ export class Rib {
     const own = this.#own(peer);
     const before = own.settings;
     own.settings = settings;
+    this.#noteClusterIds();
     if (own.session === undefined) return;
     const wasClient = before.routeReflectorClient === true;
     const isClient = settings.routeReflectorClient === true;
@@ -156,7 +172,7 @@ export class Rib {
       for (const ribIn of own.ribIn.values()) ribIn.setImporter(this.#importer(own, ribIn.family));
     }
     // Whose paths are reflected to whom depends on both ends.
-    if (wasClient !== isClient) this.#reexport();
+    if (wasClient !== isClient || !sameId(before.clusterId, settings.clusterId)) this.#reexport();
     for (const [family, out] of own.ribOut) {
       const key = this.#groupKey(own, family);
       if (this.#groups.get(key)?.out === out) continue;
@@ -172,6 +188,7 @@ export class Rib {
     const own = this.#own(peer);
     this.sessionDown(own);
     this.#peers.delete(own);
+    this.#noteClusterIds();
   }
 
   /** A session reached Established. Paths of an earlier session that are not yet swept away stay unused. */
@@ -196,6 +213,7 @@ export class Rib {
     for (const ribIn of own.ribIn.values()) ribIn.close();
     own.ribOut.clear();
     own.ribIn.clear();
+    own.disabled.clear();
     const source = own.source;
     own.source = -1;
     own.session = undefined;
@@ -209,6 +227,23 @@ export class Rib {
   refreshIn(peer: PeerHandle): void {
     const own = this.#own(peer);
     for (const ribIn of own.ribIn.values()) ribIn.setImporter(this.#importer(own, ribIn.family));
+  }
+
+  /**
+   * Nothing that a session said about a family is used any more, nor what it will say, until it ends (RFC 7606 §2, "AFI/SAFI disable"). The
+   * paths stay in Adj-RIB-In to be looked at, with the reason.
+   */
+  disableFamily(peer: PeerHandle, family: FamilyName): void {
+    const own = this.#own(peer);
+    if (own.disabled.has(family)) return;
+    own.disabled.add(family);
+    own.ribIn.get(family)?.setImporter(this.#importer(own, family));
+    this.#workArrived();
+  }
+
+  /** Families that {@link disableFamily} was called for on the running session. */
+  disabledFamilies(peer: PeerHandle): ReadonlySet<FamilyName> {
+    return this.#own(peer).disabled;
   }
 
   /** Puts a local path into the Loc-RIB. Attributes: ORIGIN IGP, empty AS_PATH and own next hop unless given. */
@@ -373,12 +408,28 @@ export class Rib {
   }
 
   #importer(peer: RibPeer, family: FamilyName): Importer {
-    return new Importer(this.#importTables, peer.settings, family, peer.session?.device ?? '');
+    const { settings, session, disabled } = peer;
+    return new Importer(this.#importTables, settings, family, session?.device ?? '', disabled.has(family));
+  }
+
+  /** Who is in which cluster has changed: paths with another cluster id in their CLUSTER_LIST are loops now (RFC 4456 §8), or no longer. */
+  #noteClusterIds(): void {
+    const wanted = new Set<number>();
+    for (const { settings } of this.#peers) {
+      if (settings.clusterId !== undefined) wanted.add(ipv4ToUint32(settings.clusterId) | 0);
+    }
+    const present = this.#clusterIds;
+    if (wanted.size === present.size && [...wanted].every((id) => present.has(id))) return;
+    present.clear();
+    for (const id of wanted) present.add(id);
+    for (const peer of this.#peers) if (peer.settings.kind === 'ibgp') this.refreshIn(peer);
   }
 
   #sweepNextHops(changed: readonly number[]): void {
     if (changed.length === 0) return;
     for (const rib of this.#locRibs.values()) if (rib.prefixes.count > 0) rib.startSweep(changed);
+    // What AIGP comes to contains the cost of the next hop. Who has no such path is sent nothing: the sets stay what they were.
+    if ([...this.#groups.values()].some(({ out }) => out.exporter.dependsOnCosts) && this.#usesAigp()) this.#reexport();
   }
 
   #groupKey(peer: RibPeer, family: FamilyName): string {
@@ -440,6 +491,10 @@ export class Rib {
     return this.#dismantled.length > 0;
   }
 
+  #usesAigp(): boolean {
+    return this.scanner.hasSeenAigp;
+  }
+
   /** Everything is to be exported anew: what a set becomes has changed for reasons outside the group. */
   #reexport(): void {
     for (const { out } of this.#groups.values()) {
@@ -455,6 +510,34 @@ export class Rib {
   }
 }
 
+/** Whether a peer's paths may come out otherwise under its new settings. */
 function importDiffers(a: RibPeerSettings, b: RibPeerSettings): boolean {
-  return a.importPolicy !== b.importPolicy || (a.allowOwnAs ?? 0) !== (b.allowOwnAs ?? 0) || a.localAs !== b.localAs;
+  return a.importPolicy !== b.importPolicy || importKey(a) !== importKey(b);
+}
+
+function importKey(settings: RibPeerSettings): string {
+  const {
+    allowOwnAs = 0,
+    localAs,
+    prependLocalAsIn,
+    role,
+    gracefulShutdown,
+    honoursGracefulShutdown,
+    aigp,
+    nextHopIn,
+  } = settings;
+  return JSON.stringify([
+    allowOwnAs,
+    localAs,
+    prependLocalAsIn === true,
+    role ?? null,
+    gracefulShutdown === true,
+    honoursGracefulShutdown ?? null,
+    aigp ?? null,
+    nextHopIn ?? 'keep',
+  ]);
+}
+
+function sameId(a: IpAddress | undefined, b: IpAddress | undefined): boolean {
+  return a === undefined || b === undefined ? a === b : ipEquals(a, b);
 }

@@ -3,7 +3,8 @@ import { growInt32, growUint8 } from './columns.ts';
 import type { RibPeerSettings, RibSession } from './types.ts';
 
 /** What a source is to the decision process and to export. */
-export const SourceKind = { Local: 0, Ebgp: 1, Ibgp: 2 } as const;
+/** `Confed` is a session with another member AS of our confederation (RFC 5065). */
+export const SourceKind = { Local: 0, Ebgp: 1, Ibgp: 2, Confed: 3 } as const;
 
 /** The source of what this node originates. */
 export const LOCAL_SOURCE = 0;
@@ -80,7 +81,7 @@ export class Sources {
     if (source >= this.kind.length) this.#grow(source + 1);
     const { settings } = owner;
     this.#owners[source] = owner;
-    this.kind[source] = settings.kind === 'ebgp' ? SourceKind.Ebgp : SourceKind.Ibgp;
+    this.kind[source] = kindOf(settings);
     this.client[source] = settings.kind === 'ibgp' && settings.routeReflectorClient === true ? 1 : 0;
     this.alive[source] = 1;
     this.routerId[source] = ipv4ToUint32(session.remoteRouterId) | 0;
@@ -141,4 +142,9 @@ export class Sources {
     this.accepted = growInt32(this.accepted, wanted * 2);
     this.best = growInt32(this.best, wanted * 2);
   }
+}
+
+function kindOf(settings: RibPeerSettings): number {
+  if (settings.kind === 'ibgp') return SourceKind.Ibgp;
+  return settings.isConfederationMember === true ? SourceKind.Confed : SourceKind.Ebgp;
 }

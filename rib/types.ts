@@ -1,4 +1,4 @@
-import type { FamilyName, IpAddress, PathAttributes, Prefix } from 'bgp-ts';
+import type { FamilyName, IpAddress, PathAttributes, Prefix, Role } from 'bgp-ts';
 import type { Policy } from './policy/evaluate.ts';
 import type { RouteSource } from './policy/policy.ts';
 
@@ -38,6 +38,8 @@ export interface RibOptions {
   readonly routerId: IpAddress;
   /** Cluster id of a route reflector (RFC 4456 §7); the router id when absent. */
   readonly clusterId?: IpAddress;
+  /** Identifier of the confederation that `localAs` is a member of (RFC 5065): the AS that the outside sees. */
+  readonly confederationId?: number;
   readonly multipath?: MultipathOptions;
   readonly decision?: DecisionOptions;
   readonly nextHops: NextHopResolver;
@@ -79,6 +81,14 @@ export interface PrefixLimit {
  */
 export type NextHopMode = 'auto' | 'self' | 'unchanged' | 'third-party';
 
+/** What becomes of AS numbers for private use (RFC 6996) towards a peer; one that is the peer's own stays. */
+export interface RemovePrivateAs {
+  /** Also in paths that hold other AS numbers; else only paths without any other are changed. */
+  readonly all: boolean;
+  /** Put the AS number shown to the peer in their place, so that the path stays as long. */
+  readonly replace: boolean;
+}
+
 /** A peer as the RIB needs it. */
 export interface RibPeerSettings {
   readonly name: string;
@@ -106,6 +116,33 @@ export interface RibPeerSettings {
   readonly enforceFirstAs?: boolean;
   /** eBGP: keep the MED of learned paths on export. Default false (RFC 4271 §5.1.4). */
   readonly exportMed?: boolean;
+  /** The peer is of another member AS of our confederation (RFC 5065); `kind` is `ebgp`. */
+  readonly isConfederationMember?: boolean;
+  /** `localAs` is not the node's: put it in front of received paths too. Default false (`no-prepend` elsewhere). */
+  readonly prependLocalAsIn?: boolean;
+  /** `localAs` is not the node's: tell the node's AS behind it. Default false (`replace-as` elsewhere). */
+  readonly keepOwnAs?: boolean;
+  /** eBGP: the peer's own AS is replaced by `localAs` in what it is told, for sites that share an AS number. */
+  readonly asOverride?: boolean;
+  readonly removePrivateAs?: RemovePrivateAs;
+  /** What this node is to the peer (RFC 9234); eBGP only. */
+  readonly role?: Role;
+  /** The session is about to be taken down (RFC 8326): what is told carries GRACEFUL_SHUTDOWN, what is heard is used last. */
+  readonly gracefulShutdown?: boolean;
+  /** Paths with GRACEFUL_SHUTDOWN get LOCAL_PREF 0. Default: on eBGP sessions (RFC 8326 §4.2). */
+  readonly honoursGracefulShutdown?: boolean;
+  /** AIGP is heard and told (RFC 7311). Default: within the AS and the confederation. */
+  readonly aigp?: boolean;
+  /** Paths with an AS_SET or AS_CONFED_SET are used instead of withdrawn (RFC 9774). Default false. */
+  readonly allowsAsSets?: boolean;
+  /** Cluster that a client belongs to, where it is not that of the node (RFC 4456 §7). */
+  readonly clusterId?: IpAddress;
+  /** Client: it is told what other clients of its cluster said. Default true; off where the clients speak to each other. */
+  readonly clientToClient?: boolean;
+  /** Next hop by the kind of session that a path was heard on, where it differs from `nextHop`. */
+  readonly nextHopOf?: { readonly ebgp?: NextHopMode; readonly ibgp?: NextHopMode };
+  /** Whom a received path leads to: `peer` is the address of the session's other end, whatever the path names. Default `keep`. */
+  readonly nextHopIn?: 'keep' | 'peer';
 }
 
 /** What the RIB needs to know about a session: a part of `Negotiated`. */
@@ -159,6 +196,8 @@ export type InvalidReason =
   | 'as-loop'
   | 'originator-loop'
   | 'cluster-loop'
+  | 'route-leak'
+  | 'family-disabled'
   | 'next-hop-unreachable'
   | 'next-hop-own'
   | 'session-down';

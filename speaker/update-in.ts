@@ -11,15 +11,18 @@ import {
   notification,
   type PathAttributes,
   type SessionContext,
+  type SessionKind,
   type UpdateMessage,
   UpdateScan,
   updateProblem,
 } from 'bgp-ts';
 import type { AdjRibIn } from '../rib/adj-rib-in.ts';
+import { leadingMemberAs } from '../rib/as-path-rewrite.ts';
 import { SetFlag } from '../rib/attribute-scan.ts';
 import { FACT_WORDS, Fact, hashOctets } from '../rib/attribute-sets.ts';
 import type { PeerHandle, Rib } from '../rib/rib.ts';
 import type { Negotiated } from './negotiate.ts';
+import type { WithdrawLog } from './withdraw-log.ts';
 
 /** Counts of what happened to the UPDATEs of one session. */
 export interface UpdateInCounters {
@@ -45,7 +48,7 @@ export class UpdateIn {
   readonly #rib: Rib;
   readonly #peer: PeerHandle;
   readonly #context: SessionContext;
-  readonly #mode: 'ebgp' | 'ibgp';
+  readonly #mode: SessionKind;
   readonly #device: string;
   /** Bit of sets whose octets this kind of session need not check again. */
   readonly #checked: number;
@@ -57,22 +60,28 @@ export class UpdateIn {
   #updates: number;
   #treatedAsWithdraw: number;
   #attributesDiscarded: number;
+  readonly #withdrawLog: WithdrawLog | undefined;
+  /** What {@link WITHDRAW} is about; empty: {@link #problemOf} finds out. */
+  #malformed: string;
   /** What {@link RESET} is about. */
   #reset: Notification | undefined;
 
-  constructor(rib: Rib, peer: PeerHandle, negotiated: Negotiated) {
+  /** @param withdrawLog where UPDATEs that are treated as withdraw are noted */
+  constructor(rib: Rib, peer: PeerHandle, negotiated: Negotiated, withdrawLog?: WithdrawLog) {
     this.#rib = rib;
+    this.#withdrawLog = withdrawLog;
+    this.#malformed = '';
     this.#peer = peer;
     this.#context = {
       fourOctetAs: negotiated.fourOctetAs,
       addPathReceive: negotiated.addPathReceive,
       addPathSend: negotiated.addPathSend,
-      kind: negotiated.kind,
+      kind: kindOf(peer.settings),
       localAs: negotiated.localAs,
     };
-    this.#mode = negotiated.kind;
+    this.#mode = this.#context.kind;
     this.#device = negotiated.device ?? '';
-    this.#checked = negotiated.kind === 'ebgp' ? SetFlag.CheckedEbgp : SetFlag.CheckedIbgp;
+    this.#checked = checkedFlags[this.#mode];
     this.#scan = new UpdateScan();
     this.#endOfRib = new Set();
     this.#warned = new Set();
@@ -137,7 +146,8 @@ export class UpdateIn {
     if (ribIn === undefined) return undefined;
     const { sets } = this.#rib;
     const set = isMp ? this.#mpSet(bytes, ribIn.family) : this.#ipv4Set(bytes);
-    if (set > 0 && this.#isFirstAsRight(set)) {
+    const refusal = set > 0 ? this.#refusalOf(set) : this.#malformed;
+    if (set > 0 && refusal === undefined) {
       sets.retain(set);
       ribIn.announce(set, bytes, start, end);
       sets.release(set);
@@ -145,7 +155,10 @@ export class UpdateIn {
     }
     if (set === RESET) return this.#reset;
     if (set > 0) sets.discard(set);
+    const reason = refusal || this.#problemOf(bytes, isMp);
+    this.#malformed = '';
     this.#treatedAsWithdraw++;
+    this.#withdrawLog?.addOctets(ribIn.family, bytes, start, end, ribIn.hasPathIds, reason);
     ribIn.withdraw(bytes, start, end);
     return undefined;
   }
@@ -208,7 +221,10 @@ export class UpdateIn {
     const problems = [...decoded.problems, ...missing];
     const worst = updateProblem(problems, { announces: true, hasOtherAttributes: true });
     if (worst !== undefined && worst.action !== 'attribute-discard') {
-      if (worst.action === 'treat-as-withdraw') return WITHDRAW;
+      if (worst.action === 'treat-as-withdraw') {
+        this.#malformed = worst.message;
+        return WITHDRAW;
+      }
       this.#reset = worst.notification; // there is no half of a session to close: disabling a family ends it too
       return RESET;
     }
@@ -250,16 +266,21 @@ export class UpdateIn {
       this.#ribIn(update.mpUnreach.family)?.withdrawEntries(update.mpUnreach.withdrawn);
     }
     const mpRib = this.#ribIn(update.mpReach?.family);
-    if (update.problems.some(({ action }) => action !== 'attribute-discard')) {
+    const problem = update.problems.find(({ action }) => action !== 'attribute-discard');
+    if (problem !== undefined) {
       this.#treatedAsWithdraw++;
+      if (update.nlri.length > 0) this.#withdrawLog?.addEntries('ipv4-unicast', update.nlri, problem.message);
+      if (mpRib !== undefined && update.mpReach !== undefined) {
+        this.#withdrawLog?.addEntries(mpRib.family, update.mpReach.nlri, problem.message);
+      }
       this.#ipv4?.withdrawEntries(update.nlri);
       mpRib?.withdrawEntries(update.mpReach?.nlri ?? []);
       return undefined;
     }
     this.#attributesDiscarded += update.problems.length;
     if (update.endOfRib !== undefined) this.#endOfRib.add(update.endOfRib);
-    const problem = this.#announceValues(this.#ipv4, update, false);
-    return problem ?? this.#announceValues(mpRib, update, true);
+    const notification = this.#announceValues(this.#ipv4, update, false);
+    return notification ?? this.#announceValues(mpRib, update, true);
   }
 
   #announceValues(ribIn: AdjRibIn | undefined, update: UpdateMessage, isMp: boolean): Notification | undefined {
@@ -269,18 +290,48 @@ export class UpdateIn {
     const attributes = received(update.attributes, isMp ? update.mpReach : undefined);
     const set = values.intern(attributes, ribIn.family, 0, this.#device);
     sets.retain(set);
-    if (this.#isFirstAsRight(set)) ribIn.announceEntries(set, entries);
-    else ribIn.withdrawEntries(entries);
+    const refusal = this.#refusalOf(set);
+    if (refusal === undefined) ribIn.announceEntries(set, entries);
+    else {
+      this.#treatedAsWithdraw++;
+      this.#withdrawLog?.addEntries(ribIn.family, entries, refusal);
+      ribIn.withdrawEntries(entries);
+    }
     sets.release(set);
     return this.#checkLimit(ribIn);
   }
 
-  /** RFC 4271 §6.3: the first AS of a path from another AS is that of the peer. */
-  #isFirstAsRight(set: number): boolean {
-    if (this.#mode !== 'ebgp') return true;
-    const { enforceFirstAs, remoteAs } = this.#peer.settings;
-    if (enforceFirstAs === false) return true;
-    return this.#rib.sets.facts[set * FACT_WORDS + Fact.NeighbourAs] === (remoteAs | 0);
+  /**
+   * What is wrong with well-formed attributes before they count as received, in words; undefined: nothing. No AS_SET (RFC 9774 §3) unless
+   * allowed; the first AS of a path from another AS is that of the peer (RFC 4271 §6.3), from another member AS it is in a segment of the
+   * confederation (RFC 5065 §5.3).
+   */
+  #refusalOf(set: number): string | undefined {
+    const { sets } = this.#rib;
+    const { enforceFirstAs, remoteAs, allowsAsSets } = this.#peer.settings;
+    const at = set * FACT_WORDS;
+    if ((sets.facts[at + Fact.Flags]! & SetFlag.HasAsSet) !== 0 && allowsAsSets !== true) {
+      return 'AS_PATH: it has an AS_SET or AS_CONFED_SET (RFC 9774 §3)';
+    }
+    if (this.#mode === 'ibgp' || enforceFirstAs === false) return undefined;
+    if (this.#mode === 'ebgp') {
+      const first = sets.facts[at + Fact.NeighbourAs]! >>> 0;
+      return first === remoteAs ? undefined : wrongFirstAs(first, remoteAs, 'RFC 4271 §6.3');
+    }
+    const start = sets.offsetOf(set);
+    const first = leadingMemberAs(sets.view, start, start + sets.lengthOf(set));
+    return first === remoteAs ? undefined : wrongFirstAs(first, remoteAs, 'RFC 5065 §5.3');
+  }
+
+  /** What is wrong with attributes that the scanner refused: the decoder has words for it. */
+  #problemOf(bytes: Uint8Array, isMp: boolean): string {
+    const { attributesStart, attributesEnd, nlriCount } = this.#scan;
+    const { attributes, problems } = decodeAttributes(bytes, attributesStart, attributesEnd, this.#context, {
+      nlriIsEmpty: nlriCount === 0,
+    });
+    const announces = { nlri: nlriCount > 0, mpReach: isMp };
+    const all = [...problems, ...missingAttributes(attributes, this.#context, announces, problems)];
+    return updateProblem(all, { announces: true, hasOtherAttributes: true })?.message ?? 'malformed attributes';
   }
 
   /** Maximum number of prefixes (RFC 4486 §4): warns once at the threshold, then ends the session. */
@@ -308,6 +359,21 @@ export class UpdateIn {
     view.setUint32(3, limit.limit);
     return notification(ErrorCode.Cease, CeaseSubcode.MaximumPrefixesReached, data);
   }
+}
+
+function wrongFirstAs(first: number, remoteAs: number, rfc: string): string {
+  return `AS_PATH: the first AS must be the peer's, ${remoteAs}; ${first === 0 ? 'there is none' : `it is ${first}`} (${rfc})`;
+}
+
+/** Which sets an earlier message of a session of this kind has shown to be well-formed. */
+const checkedFlags = {
+  ebgp: SetFlag.CheckedEbgp,
+  ibgp: SetFlag.CheckedIbgp,
+  confed: SetFlag.CheckedConfed,
+} as const;
+
+function kindOf({ kind, isConfederationMember }: PeerHandle['settings']): SessionKind {
+  return isConfederationMember === true ? 'confed' : kind;
 }
 
 /**

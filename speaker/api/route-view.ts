@@ -97,6 +97,10 @@ function reasonText(reason: InvalidReason): string {
       return 'own router id as ORIGINATOR_ID';
     case 'cluster-loop':
       return 'own cluster id in CLUSTER_LIST';
+    case 'route-leak':
+      return 'route leak: ONLY_TO_CUSTOMER from a peer it must not come from (RFC 9234)';
+    case 'family-disabled':
+      return 'routes of this family could not be read, the family is out of use (RFC 7606)';
     case 'next-hop-unreachable':
       return 'next hop unreachable';
     case 'next-hop-own':

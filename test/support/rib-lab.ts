@@ -139,7 +139,7 @@ export class LabPeer {
       fourOctetAs,
       addPathSend: new Set(addPathReceive === true ? families : []),
       addPathReceive: new Set(addPathSend === true ? families : []),
-      kind: this.settings.kind,
+      kind: this.settings.isConfederationMember === true ? 'confed' : this.settings.kind,
     };
   }
 

@@ -139,6 +139,7 @@ export const AttributeCode = {
   ExtendedCommunities: 16,
   As4Path: 17,
   As4Aggregator: 18,
+  Aigp: 26,
   LargeCommunities: 32,
   OnlyToCustomer: 35,
 } as const;

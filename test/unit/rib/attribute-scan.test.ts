@@ -1,9 +1,11 @@
 import {
+  asPathLength,
   decodeAttributes,
   encodeAttributes,
   formatIp,
   ip,
   missingAttributes,
+  neighbourAs,
   type PathAttributes,
   type SessionContext,
   strongestProblem,
@@ -154,8 +156,14 @@ describe('the scanner says yes only where the decoder finds nothing wrong, and b
 function checkFacts(value: PathAttributes): void {
   const has = (flag: number) => (scanner.flags & flag) !== 0;
   const path = value.asPath ?? [];
-  expect(scanner.asPathLength).toBe(path.reduce((sum, { type, asns }) => sum + (type === 'set' ? 1 : asns.length), 0));
-  expect(scanner.neighbourAs >>> 0).toBe(path[0]?.type === 'sequence' ? (path[0].asns[0] ?? 0) : 0);
+  const isConfederation = (type: string) => type === 'confed-sequence' || type === 'confed-set';
+  expect(scanner.asPathLength).toBe(asPathLength(path));
+  expect(scanner.neighbourAs >>> 0).toBe(neighbourAs(path) ?? 0);
+  expect(has(SetFlag.HasConfederation)).toBe(path.some(({ type }) => isConfederation(type)));
+  expect(has(SetFlag.HasAsSet)).toBe(path.some(({ type }) => type === 'set' || type === 'confed-set'));
+  expect(has(SetFlag.HasOtc)).toBe(value.onlyToCustomer !== undefined);
+  expect(has(SetFlag.HasAigp)).toBe(value.aigp !== undefined);
+  expect(has(SetFlag.GracefulShutdown)).toBe(value.communities?.includes(0xffff0000) === true);
   const own = path.flatMap(({ asns }) => asns).filter((member) => member === LOCAL_AS).length;
   expect((scanner.flags & SetFlag.OwnAsMask) >>> SetFlag.OwnAsShift).toBe(own);
   expect(scanner.med >>> 0).toBe(value.med ?? 0);
@@ -189,7 +197,9 @@ const path = '40020602010000fde8';
 const nextHop = '400304c0000201';
 test.each([
   ['AS 0 in AS_PATH (RFC 7607)', `${origin}400206020100000000${nextHop}`],
-  ['a confederation segment', `${origin}40020603010000fde8${nextHop}`],
+  ['a confederation segment from outside', `${origin}40020603010000fde8${nextHop}`],
+  ['AIGP of 2^64-1', `${origin}${path}${nextHop}801a0b01000bffffffffffffffff`],
+  ['AIGP of two TLVs', `${origin}${path}${nextHop}801a0e01000b0000000000000005020003`],
   ['an empty segment', `${origin}4002020200${nextHop}`],
   ['NEXT_HOP 127.0.0.1', `${origin}${path}4003047f000001`],
   ['ORIGIN 3', `40010103${path}${nextHop}`],

@@ -1,7 +1,7 @@
 import { formatPrefix, ip, type PathAttributes, prefix, WellKnownCommunity } from 'bgp-ts';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { ruleName } from '../../../rib/decision.ts';
+import { Rule, ruleName } from '../../../rib/decision.ts';
 import { acceptAll, type Policy, preparePolicy, rejectAll } from '../../../rib/policy/evaluate.ts';
 import type { RibPeerSettings } from '../../../rib/types.ts';
 import { attributesKey, type NaivePeer, NaiveRib } from '../../support/naive-rib.ts';
@@ -535,5 +535,5 @@ describe('the tables agree with the plain RIB', { timeout: 120_000 }, () => {
 });
 
 test('rules have names', () => {
-  expect(ruleName(-6)).toBe('MED');
+  expect(ruleName(-Rule.Med)).toBe('MED');
 });

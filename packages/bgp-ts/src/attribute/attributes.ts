@@ -27,6 +27,14 @@ export interface LargeCommunity {
   readonly local2: number;
 }
 
+/** AIGP, the accumulated cost of the way inside several ASes of one operator (RFC 7311 §3). */
+export interface Aigp {
+  /** Unsigned 64-bit, below 2^64-1. */
+  readonly metric: bigint;
+  /** TLVs behind the first AIGP TLV, which are passed along as they are. */
+  readonly further?: Uint8Array;
+}
+
 /** An attribute this package does not know, kept octet for octet. */
 export interface UnknownAttribute {
   /** Optional, Transitive and Partial as received; the other bits are zero. */
@@ -59,6 +67,7 @@ export interface PathAttributes {
   /** 8 octets each. */
   readonly extendedCommunities?: readonly Uint8Array[];
   readonly largeCommunities?: readonly LargeCommunity[];
+  readonly aigp?: Aigp;
   readonly originatorId?: IpAddress;
   readonly clusterList?: readonly IpAddress[];
   /** OTC (RFC 9234 §5): an AS number. */
@@ -122,4 +131,4 @@ export interface OpaqueMpUnreach {
   /** The value after AFI and SAFI. */
   readonly raw: Uint8Array;
 }
-  /** 8 bits. */
+/** 8 bits. */

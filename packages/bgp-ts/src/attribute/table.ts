@@ -1,4 +1,5 @@
 import { aggregatorCodec } from './aggregator.ts';
+import { aigpCodec } from './aigp.ts';
 import { asPathCodec } from './as-path.ts';
 import { as4AggregatorCodec } from './as4-aggregator.ts';
 import { as4PathCodec } from './as4-path.ts';
@@ -46,6 +47,7 @@ export const attributeTable: { readonly [F in AttributeField]-?: AttributeCodec<
   extendedCommunities: extendedCommunitiesCodec,
   as4Path: as4PathCodec,
   as4Aggregator: as4AggregatorCodec,
+  aigp: aigpCodec,
   largeCommunities: largeCommunitiesCodec,
   onlyToCustomer: onlyToCustomerCodec,
 };
