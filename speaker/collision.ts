@@ -24,18 +24,21 @@ export type CollisionVerdict = 'keep-both' | 'drop-existing' | 'drop-fresh';
  * The connection opened by the side with the larger BGP identifier survives (the larger AS number when the identifiers
  * are equal, RFC 6286 §2.3); an established session always does. Two connections that the peer opened cannot be told
  * apart like that: a speaker that opens a second one has given the first one up.
+ *
+ * A connection in OpenSent may be looked at too, since the OPEN of the other one names the peer's identifier: it goes if it will lose in
+ * any case. If it would win it has yet to show that its OPEN comes, so the other one stays until then.
  */
 export function resolveCollision(facts: CollisionFacts): CollisionVerdict {
   switch (facts.existing.state) {
     case 'Established':
       return 'drop-fresh';
-    case 'OpenConfirm': {
+    case 'OpenConfirm':
       if (facts.existing.origin === facts.fresh.origin) return 'drop-existing';
-      const survivor: ConnectionOrigin = localWins(facts) ? 'outgoing' : 'incoming';
-      return facts.fresh.origin === survivor ? 'drop-existing' : 'drop-fresh';
-    }
-    // Its OPEN has not come: the comparison follows when it does, or this one is established first.
+      return winner(facts) === facts.fresh.origin ? 'drop-existing' : 'drop-fresh';
     case 'OpenSent':
+      if (facts.existing.origin === facts.fresh.origin) return 'keep-both';
+      return winner(facts) === facts.fresh.origin ? 'drop-existing' : 'keep-both';
+    // There is nothing to drop yet: the comparison follows when its OPEN comes, or this one is established first.
     case 'Connect':
     case 'Active':
     case 'Idle':
@@ -43,8 +46,9 @@ export function resolveCollision(facts: CollisionFacts): CollisionVerdict {
   }
 }
 
-function localWins(facts: CollisionFacts): boolean {
+function winner(facts: CollisionFacts): ConnectionOrigin {
   const local = ipv4ToUint32(facts.localRouterId);
   const remote = ipv4ToUint32(facts.remoteRouterId);
-  return local === remote ? facts.localAs > facts.remoteAs : local > remote;
+  const isLocal = local === remote ? facts.localAs > facts.remoteAs : local > remote;
+  return isLocal ? 'outgoing' : 'incoming';
 }

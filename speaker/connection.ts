@@ -1,4 +1,4 @@
-import type { IpAddress } from 'bgp-ts';
+import type { IpAddress, Prefix } from 'bgp-ts';
 
 /** Options of one TCP connection that the kernel enforces. */
 export interface TcpOptions {
@@ -19,6 +19,8 @@ export interface ConnectOptions extends TcpOptions {
   readonly remoteAddress: IpAddress;
   readonly remotePort: number;
   readonly localAddress?: IpAddress;
+  /** Interface whose address is the source, if `localAddress` is absent; without one of the family the attempt fails. */
+  readonly localInterface?: string;
   /** Interface to bind to; also the scope of a link-local address. */
   readonly device?: string;
   /** Milliseconds after which an unanswered attempt fails with ETIMEDOUT. */
@@ -102,6 +104,11 @@ export interface ListeningSocket {
    * @throws Error if the kernel refuses
    */
   setPassword(remote: IpAddress, device: string | undefined, password: string | undefined): void;
+  /**
+   * The same for all addresses of a prefix; where several keys cover an address the longest prefix decides.
+   * @throws Error if the kernel refuses
+   */
+  setPrefixPassword(prefix: Prefix, password: string | undefined): void;
   close(): void;
 }
 

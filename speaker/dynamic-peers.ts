@@ -10,6 +10,10 @@ export interface DynamicRule {
   readonly prefixes: readonly Prefix[];
   /** Most peers at a time. */
   readonly limit: number;
+  /** TCP MD5 key of all of them (RFC 2385). */
+  readonly password?: string;
+  /** Why nobody may be accepted at present: the key cannot be read, or the kernel did not take it. */
+  readonly refused?: string;
   /** Settings of one such peer; its name is unique, its `passive` true. */
   settings(address: IpAddress): SpeakerPeerSettings;
 }
@@ -48,7 +52,7 @@ export class DynamicPeers {
     this.#rules = rules;
     for (const [name, { rule: ruleName, address }] of this.#peers) {
       const rule = rules.find((candidate) => candidate.name === ruleName && covers(candidate, address));
-      if (rule === undefined) this.#forget(name);
+      if (rule === undefined || rule.refused !== undefined) this.#forget(name);
       else this.#deps.update(rule.settings(address));
     }
   }
@@ -62,6 +66,11 @@ export class DynamicPeers {
   peerFor(address: IpAddress): Peer | undefined {
     const rule = this.#rules.find((candidate) => covers(candidate, address));
     if (rule === undefined) return undefined;
+    if (rule.refused !== undefined) {
+      const reason = `${rule.name}: ${rule.refused}`;
+      this.#deps.log.warn('connection refused', { address: formatIp(address), reason });
+      return undefined;
+    }
     const count = [...this.#peers.values()].filter((dynamic) => dynamic.rule === rule.name).length;
     if (count >= rule.limit) {
       this.#deps.log.warn('connection refused', {

@@ -1,16 +1,23 @@
 import type { IpAddress } from 'bgp-ts';
-import { formatIp, isLinkLocal } from 'bgp-ts';
+import { CeaseSubcode, cease, formatIp, formatPrefix, isLinkLocal, type Prefix } from 'bgp-ts';
 import type { Clock } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
 import type { Connection, ListeningSocket, Transport } from './connection.ts';
 import type { Peer } from './peer.ts';
+import { refuseConnection } from './refusal.ts';
 
 /** One address and port to listen on; an unspecified address means all of its family. */
 export interface ListenAddress {
   readonly address: IpAddress;
   readonly port: number;
   readonly device?: string;
+}
+
+/** The TCP MD5 key of everybody in a prefix. */
+export interface PrefixKey {
+  readonly prefix: Prefix;
+  readonly password: string;
 }
 
 /** What the listener works with. */
@@ -32,14 +39,16 @@ const MAX_STRANGERS = 1000;
  */
 export class Listener {
   readonly #deps: ListenerDeps;
-  readonly #peers: Map<string, Peer>;
+  readonly #peers: Map<string, { readonly peer: Peer; readonly hasOwnKey: boolean }>;
   readonly #strangers: Map<string, number>;
+  #prefixKeys: readonly PrefixKey[];
   #sockets: ListeningSocket[];
 
   constructor(deps: ListenerDeps) {
     this.#deps = deps;
     this.#peers = new Map();
     this.#strangers = new Map();
+    this.#prefixKeys = [];
     this.#sockets = [];
   }
 
@@ -59,7 +68,10 @@ export class Listener {
           failed: (error) => this.#deps.log.error('accept failed', { reason: error.message }),
         });
         opened.push(socket);
-        for (const peer of this.#peers.values()) setPassword(socket, peer, peer.settings.password);
+        for (const { prefix, password } of this.#prefixKeys) setPrefixPassword(socket, prefix, password);
+        for (const { peer, hasOwnKey } of this.#peers.values()) {
+          if (hasOwnKey) setPassword(socket, peer, peer.settings.password);
+        }
       }
     } catch (error) {
       for (const socket of opened) socket.close();
@@ -75,19 +87,36 @@ export class Listener {
 
   /**
    * Accepts connections of this peer from now on. Call it again when its password has changed.
+   * @param hasOwnKey false: its address is covered by a key of `setPrefixKeys`; there may be many such peers, and the room of a
+   * listening socket for keys is small
    * @throws Error if the kernel refuses the key: a peer with a password must not run without it
    */
-  addPeer(peer: Peer): void {
-    for (const socket of this.#sockets) setPassword(socket, peer, peer.settings.password);
-    this.#peers.set(keyOf(peer.settings.address, peer.settings.device), peer);
+  addPeer(peer: Peer, hasOwnKey = true): void {
+    if (hasOwnKey) for (const socket of this.#sockets) setPassword(socket, peer, peer.settings.password);
+    this.#peers.set(keyOf(peer.settings.address, peer.settings.device), { peer, hasOwnKey });
+  }
+
+  /**
+   * The keys for everybody in these prefixes, in place of those before. A connection that stands keeps the key it was made with.
+   * @throws Error if the kernel refuses one: then nobody in that prefix may be accepted
+   */
+  setPrefixKeys(keys: readonly PrefixKey[]): void {
+    const wanted = new Set(keys.map(({ prefix }) => formatPrefix(prefix)));
+    const gone = this.#prefixKeys.filter(({ prefix }) => !wanted.has(formatPrefix(prefix)));
+    this.#prefixKeys = keys;
+    for (const socket of this.#sockets) {
+      for (const { prefix } of gone) setPrefixPassword(socket, prefix, undefined);
+      for (const { prefix, password } of keys) setPrefixPassword(socket, prefix, password);
+    }
   }
 
   /** Accepts no more connections of this peer, and forgets its key. */
   removePeer(peer: Peer): void {
     const key = keyOf(peer.settings.address, peer.settings.device);
-    if (this.#peers.get(key) !== peer) return;
+    const entry = this.#peers.get(key);
+    if (entry?.peer !== peer) return;
     this.#peers.delete(key);
-    if (peer.settings.password === undefined) return;
+    if (peer.settings.password === undefined || !entry.hasOwnKey) return;
     for (const socket of this.#sockets) {
       try {
         setPassword(socket, peer, undefined);
@@ -105,24 +134,31 @@ export class Listener {
 
   #accepted(connection: Connection): void {
     const { remoteAddress, device } = connection;
-    const peer = this.#peers.get(keyOf(remoteAddress, device)) ?? this.#deps.unknown?.(remoteAddress);
+    const peer = this.#peers.get(keyOf(remoteAddress, device))?.peer ?? this.#deps.unknown?.(remoteAddress);
     if (peer === undefined) {
-      this.#logStranger(formatIp(remoteAddress) + (device === undefined ? '' : `%${device}`));
-      connection.destroy();
+      this.#refuseStranger(connection, formatIp(remoteAddress) + (device === undefined ? '' : `%${device}`));
     } else if (!peer.accept(connection)) {
       this.#deps.log.debug('connection refused', { peer: peer.name, reason: 'the peer is down or in idle hold' });
-      connection.destroy();
     }
   }
 
-  #logStranger(address: string): void {
+  /** Who keeps coming is answered and logged once a minute (RFC 4486 §4), and else closed without a word. */
+  #refuseStranger(connection: Connection, address: string): void {
     const now = this.#deps.clock.nowMs();
     const before = this.#strangers.get(address);
-    if (before !== undefined && now - before < STRANGER_LOG_MS) return;
+    if (before !== undefined && now - before < STRANGER_LOG_MS) {
+      connection.destroy();
+      return;
+    }
+    refuseConnection(connection, cease(CeaseSubcode.ConnectionRejected));
     if (this.#strangers.size >= MAX_STRANGERS) this.#strangers.clear();
     this.#strangers.set(address, now);
     this.#deps.log.warn('connection refused', { address, reason: 'no such peer is configured' });
   }
+}
+
+function setPrefixPassword(socket: ListeningSocket, prefix: Prefix, password: string | undefined): void {
+  if (socket.address.version === prefix.address.version) socket.setPrefixPassword(prefix, password);
 }
 
 function setPassword(socket: ListeningSocket, peer: Peer, password: string | undefined): void {

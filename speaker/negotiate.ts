@@ -1,4 +1,4 @@
-import type { Capability, FamilyName, IpAddress, Notification, OpenMessage } from 'bgp-ts';
+import type { Capability, FamilyName, IpAddress, Notification, OpenEncoding, OpenMessage } from 'bgp-ts';
 import {
   AS_TRANS,
   ErrorCode,
@@ -12,6 +12,9 @@ import {
 } from 'bgp-ts';
 import { err, ok, type Result } from '../lib/result.ts';
 
+/** A peer's AS number, or which ones are taken. */
+export type RemoteAs = number | 'external' | 'auto';
+
 /** What is configured for one peer, every default already filled in. Times are seconds. */
 export interface PeerSettings {
   /** Unique among the peers of this speaker; appears in logs and `bgpctl`. */
@@ -23,8 +26,12 @@ export interface PeerSettings {
   readonly localAddress?: IpAddress;
   /** Interface the session is bound to; required for a link-local `address`, where it is the scope. */
   readonly device?: string;
+  /** Interface whose address is the source of our connections, looked up for each attempt; not with `localAddress`. */
+  readonly localInterface?: string;
   readonly localAs: number;
-  readonly remoteAs: number;
+  /** The peer's AS, or which ones will do: any but ours (`external`), any at all (`auto`). Its OPEN then says which. */
+  readonly remoteAs: RemoteAs;
+  /** With `remoteAs: 'auto'` what is assumed until the OPEN says; `Negotiated.kind` is what it is. */
   readonly kind: 'ebgp' | 'ibgp';
   /** Our BGP identifier: an IPv4 value. */
   readonly routerId: IpAddress;
@@ -50,14 +57,28 @@ export interface PeerSettings {
   readonly multihopTtl?: number;
   /** Type of service or traffic class octet, 0xc0 (CS6) unless configured. */
   readonly tos: number;
-  /** Present: the peer is shut down by the administrator, with the text to send (RFC 9003), which may be empty. */
-  readonly adminDown?: { readonly text: string };
+  /** Present: the peer is shut down by the administrator. */
+  readonly adminDown?: AdminDown;
   /** ADD-PATH (RFC 7911) per family, from our point of view. */
   readonly addPath?: readonly AddPathSetting[];
   /** Offers Extended Message (RFC 8654); off when absent. */
   readonly extendedMessages?: boolean;
+  /** Offers four-octet AS numbers (RFC 6793), which everybody should; on when absent. */
+  readonly fourOctetAs?: boolean;
+  /** Writes the OPEN with extended parameters although they would fit without (RFC 9072 §2); off when absent. */
+  readonly extendedOpenParameters?: boolean;
+  /** Sends an OPEN without any capability, to a peer that refused their very parameter (RFC 5492 §3); never configured. */
+  readonly withoutCapabilities?: boolean;
   /** Send hold time (RFC 9687); when absent the larger of 480 and twice the negotiated hold time. */
   readonly sendHoldSeconds?: number;
+}
+
+/** A peer that is shut down. */
+export interface AdminDown {
+  /** Why: shown, and sent with the Cease (RFC 9003); may be empty. */
+  readonly text: string;
+  /** The text is nobody else's business, and the peer is not told who it is talking to: it hears Connection Rejected. */
+  readonly isPrivate?: boolean;
 }
 
 /** ADD-PATH of one family: what we are willing to do. */
@@ -79,11 +100,13 @@ export interface Negotiated {
   readonly addPathSend: ReadonlySet<FamilyName>;
   /** The peer understands ROUTE-REFRESH (RFC 2918), which we always do. */
   readonly routeRefresh: boolean;
+  /** Both sides mark begin and end of a refresh (RFC 7313). */
+  readonly enhancedRefresh: boolean;
   /** The smaller of both offers; 0: neither keepalives nor a hold timer. */
   readonly holdSeconds: number;
   /** Between two of our keepalives, before jitter; 0: none. */
   readonly keepaliveSeconds: number;
-  /** Largest message either side may send: 4096, or 65535 with Extended Message. */
+  /** Largest message we may send: 4096, or 65535 with Extended Message on both sides. */
   readonly maxOctets: number;
   readonly kind: 'ebgp' | 'ibgp';
   readonly localAs: number;
@@ -110,8 +133,10 @@ const EXTENDED_MAX_OCTETS = 65535;
 
 /** The capabilities we offer to a peer, in the order they are sent. */
 export function offeredCapabilities(settings: PeerSettings): Capability[] {
+  if (settings.withoutCapabilities === true) return [];
   const capabilities: Capability[] = settings.families.map((name) => multiprotocol(name));
-  capabilities.push({ type: 'route-refresh' }, { type: 'four-octet-as', asn: settings.localAs });
+  capabilities.push({ type: 'route-refresh' }, { type: 'enhanced-route-refresh' });
+  if (settings.fourOctetAs !== false) capabilities.push({ type: 'four-octet-as', asn: settings.localAs });
   const addPath = (settings.addPath ?? []).filter((entry) => settings.families.includes(entry.family));
   if (addPath.some((entry) => entry.send || entry.receive)) {
     capabilities.push({
@@ -140,6 +165,16 @@ export function openFor(settings: PeerSettings): OpenMessage {
   };
 }
 
+/** How that OPEN is written. */
+export function openEncoding(settings: PeerSettings): OpenEncoding {
+  return { extendedParameters: settings.extendedOpenParameters === true };
+}
+
+/** The largest message the peer may send: 65535 if we offer Extended Message, whatever it offers itself (RFC 8654 §4). */
+export function maxReceivedOctets(settings: PeerSettings): number {
+  return settings.extendedMessages === true ? EXTENDED_MAX_OCTETS : STANDARD_MAX_OCTETS;
+}
+
 /** The peer's AS number: that of its four-octet capability, else the two octets of the header (RFC 6793 §4.2.3). */
 export function remoteAsOf(open: OpenMessage): number {
   for (const capability of open.capabilities) if (capability.type === 'four-octet-as') return capability.asn;
@@ -161,11 +196,10 @@ export function negotiate(
     return refuse(OpenSubcode.UnsupportedVersionNumber, Uint8Array.of(0, 4));
   }
   const remoteAs = remoteAsOf(received);
-  if (remoteAs === 0 || remoteAs !== settings.remoteAs || !headerAsAgrees(received, remoteAs)) {
-    return refuse(OpenSubcode.BadPeerAs);
-  }
+  if (!isWantedAs(settings, remoteAs) || !headerAsAgrees(received, remoteAs)) return refuse(OpenSubcode.BadPeerAs);
+  const kind = kindOf(settings, remoteAs);
   const identifier = ipv4ToUint32(received.routerId);
-  if (identifier === 0 || (settings.kind === 'ibgp' && ipEquals(received.routerId, settings.routerId))) {
+  if (identifier === 0 || (kind === 'ibgp' && ipEquals(received.routerId, settings.routerId))) {
     return refuse(OpenSubcode.BadBgpIdentifier);
   }
   if (received.holdSeconds === 1 || received.holdSeconds === 2) return refuse(OpenSubcode.UnacceptableHoldTime);
@@ -181,13 +215,15 @@ export function negotiate(
     settings.extendedMessages === true && received.capabilities.some(({ type }) => type === 'extended-message');
   return ok({
     families,
-    fourOctetAs: received.capabilities.some(({ type }) => type === 'four-octet-as'),
+    fourOctetAs: settings.fourOctetAs !== false && received.capabilities.some(({ type }) => type === 'four-octet-as'),
     ...addPathOf(settings, families, received.capabilities),
-    routeRefresh: received.capabilities.some(({ type }) => type === 'route-refresh'),
+    routeRefresh:
+      settings.withoutCapabilities !== true && received.capabilities.some(({ type }) => type === 'route-refresh'),
+    enhancedRefresh: offersBoth(sent, received.capabilities, 'enhanced-route-refresh'),
     holdSeconds,
     keepaliveSeconds: Math.min(settings.keepaliveSeconds ?? Number.POSITIVE_INFINITY, holdSeconds / 3),
     maxOctets: extended ? EXTENDED_MAX_OCTETS : STANDARD_MAX_OCTETS,
-    kind: settings.kind,
+    kind,
     localAs: settings.localAs,
     remoteAs,
     localRouterId: settings.routerId,
@@ -204,7 +240,7 @@ export function negotiate(
 export function openProblem(settings: PeerSettings, received: OpenMessage): string {
   const remoteAs = remoteAsOf(received);
   if (received.version !== 4) return `version ${received.version}: only 4 is spoken`;
-  if (remoteAs !== settings.remoteAs) return `AS ${remoteAs}: ${settings.remoteAs} is configured`;
+  if (!isWantedAs(settings, remoteAs)) return `AS ${remoteAs}: ${asWanted(settings)}`;
   if (!headerAsAgrees(received, remoteAs)) return `AS ${received.myAs} in the header, AS ${remoteAs} in the capability`;
   if (received.holdSeconds === 1 || received.holdSeconds === 2) {
     return `hold time ${received.holdSeconds} s: must be 0 or at least 3 s (RFC 4271 §4.2)`;
@@ -213,6 +249,34 @@ export function openProblem(settings: PeerSettings, received: OpenMessage): stri
     return `BGP identifier ${formatIp(received.routerId)}: must not be zero, nor ours within one AS (RFC 6286)`;
   }
   return `no address family in common with ${settings.families.join(', ')}`;
+}
+
+/** Whether the peer may have this AS number; 0 (RFC 7607) and AS_TRANS are nobody's. */
+function isWantedAs({ remoteAs: wanted, localAs }: PeerSettings, remoteAs: number): boolean {
+  if (typeof wanted === 'number') return remoteAs === wanted && remoteAs !== 0;
+  return remoteAs !== 0 && remoteAs !== AS_TRANS && (wanted === 'auto' || remoteAs !== localAs);
+}
+
+function asWanted({ remoteAs, localAs }: PeerSettings): string {
+  if (typeof remoteAs === 'number') return `${remoteAs} is configured`;
+  return remoteAs === 'external' ? `any but ${localAs} is configured` : 'must be a number of its own';
+}
+
+function kindOf(settings: PeerSettings, remoteAs: number): 'ebgp' | 'ibgp' {
+  if (typeof settings.remoteAs === 'number') return settings.kind;
+  return remoteAs === settings.localAs ? 'ibgp' : 'ebgp';
+}
+
+/** What is left of a peer's settings if no capability may be offered: what RFC 4271 alone has. */
+export function withoutCapabilities(settings: PeerSettings): PeerSettings {
+  const { addPath: _addPath, ...rest } = settings;
+  return {
+    ...rest,
+    families: ['ipv4-unicast'],
+    fourOctetAs: false,
+    extendedMessages: false,
+    withoutCapabilities: true,
+  };
 }
 
 /** The two-octet field repeats an AS number that fits, and is AS_TRANS for one that does not. */
@@ -232,6 +296,10 @@ function commonFamilies(ours: readonly FamilyName[], received: readonly Capabili
   }
   if (!offersAny) theirs.add('ipv4-unicast');
   return new Set(ours.filter((name) => theirs.has(name)));
+}
+
+function offersBoth(ours: readonly Capability[], theirs: readonly Capability[], wanted: Capability['type']): boolean {
+  return ours.some(({ type }) => type === wanted) && theirs.some(({ type }) => type === wanted);
 }
 
 /** ADD-PATH works in a direction only if one side sends and the other receives (RFC 7911 §4). */

@@ -16,6 +16,8 @@ export interface SessionPort {
   send(bytes: Uint8Array, updates?: number): boolean;
   /** Asks for everything again (RFC 2918); false if the peer did not offer to or does not speak the family. */
   requestRefresh(family: FamilyName): boolean;
+  /** Marks begin and end of a refresh towards the peer (RFC 7313 §3.2), in order with what is sent; only where that was agreed on. */
+  markRefresh(family: FamilyName, mark: 'begin' | 'end'): void;
   /** Ends the session with this NOTIFICATION. */
   close(notification: Notification): void;
   /** Stops delivery of UPDATEs until `resumeReading`: back-pressure, which TCP passes on to the peer. */
@@ -72,7 +74,8 @@ export interface PeerSnapshot {
   readonly port: number;
   readonly device?: string;
   readonly localAs: number;
-  readonly remoteAs: number;
+  /** Absent while it is not known: configured as `external` or `auto`, and no session. */
+  readonly remoteAs?: number;
   readonly kind: 'ebgp' | 'ibgp';
   readonly passive: boolean;
   readonly hasPassword: boolean;

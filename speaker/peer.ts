@@ -1,16 +1,17 @@
 import type { FsmState, Notification, OpenMessage } from 'bgp-ts';
-import { CeaseSubcode, cease, describeNotification, fsmStates, ipEquals } from 'bgp-ts';
+import { CeaseSubcode, cease, describeNotification, ErrorCode, fsmStates, ipEquals, OpenSubcode } from 'bgp-ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { Backoff } from './backoff.ts';
 import { resolveCollision } from './collision.ts';
 import type { Connection, Transport } from './connection.ts';
 import { MessageCounter } from './counters.ts';
-import type { PeerSettings } from './negotiate.ts';
+import { type AdminDown, type PeerSettings, remoteAsOf, withoutCapabilities } from './negotiate.ts';
 import type { PeerError, PeerHandlers, PeerSnapshot, SessionPort } from './peer-handlers.ts';
+import { refuseConnection } from './refusal.ts';
 import { Session } from './session.ts';
 import type { SessionOwner } from './session-owner.ts';
-import { needsReset } from './settings-change.ts';
+import { changesAttempts, needsReset } from './settings-change.ts';
 import { tcpOptionsOf } from './tcp-options.ts';
 
 export type {
@@ -21,6 +22,8 @@ export type {
   SessionDownReason,
   SessionPort,
 } from './peer-handlers.ts';
+
+const connectionRejected = cease(CeaseSubcode.ConnectionRejected);
 
 /** What a peer works with. */
 export interface PeerDeps {
@@ -46,7 +49,9 @@ export class Peer {
   #second: Session | undefined;
   #idle: { readonly timer: TimerHandle; readonly atMs: number } | undefined;
   #isRunning: boolean;
-  #adminDown: { readonly text: string } | undefined;
+  #adminDown: AdminDown | undefined;
+  /** The peer knows no Optional Parameters: the next OPEN has none. */
+  #isPlain: boolean;
   #shownState: FsmState;
   #sinceMs: number;
   #established: number;
@@ -67,6 +72,7 @@ export class Peer {
     this.#idle = undefined;
     this.#isRunning = false;
     this.#adminDown = settings.adminDown;
+    this.#isPlain = false;
     this.#shownState = 'Idle';
     this.#sinceMs = deps.clock.wallMs();
     this.#established = 0;
@@ -99,8 +105,7 @@ export class Peer {
 
   /** Shuts the peer down as an administrator does, telling it `text` (RFC 9003); it stays down until `enable`. */
   stop(text = ''): void {
-    this.#adminDown = { text };
-    this.#end(cease(CeaseSubcode.AdministrativeShutdown, text));
+    this.#stop({ text });
   }
 
   /** Takes back `stop`. */
@@ -127,14 +132,16 @@ export class Peer {
   }
 
   /**
-   * Takes a TCP connection that came in from this peer's address.
-   * @returns false if the peer is down or must stay idle: the caller closes the connection
+   * Takes a TCP connection that came in from this peer's address, or tells the peer why not (RFC 4486 §4).
+   * @returns false if the peer is down or must stay idle: the connection is or will be closed
    */
   accept(connection: Connection): boolean {
-    if (!this.#isRunning || !ipEquals(connection.remoteAddress, this.#settings.address)) return false;
-    // No run: administratively down, or in idle hold.
-    if (this.#main === undefined) return false;
+    if (!ipEquals(connection.remoteAddress, this.#settings.address)) return false;
     connection.configure(tcpOptionsOf(this.#settings));
+    if (!this.#isRunning || this.#main === undefined) {
+      refuseConnection(connection, this.#refusal());
+      return false;
+    }
     if (this.#main.state === 'Active') {
       this.#main.adopt(connection);
       return true;
@@ -157,7 +164,7 @@ export class Peer {
     this.#backoff.configure(settings);
     if (settings.adminDown !== undefined) {
       if (this.#adminDown?.text === settings.adminDown.text) return 'kept';
-      this.stop(settings.adminDown.text);
+      this.#stop(settings.adminDown);
       return 'reset';
     }
     if (before.adminDown !== undefined && this.#adminDown !== undefined) {
@@ -165,11 +172,17 @@ export class Peer {
       this.enable();
       return 'reset';
     }
-    if (needsReset(before, settings)) {
-      if (!this.#isRunning || this.#adminDown !== undefined) return 'kept';
+    if (this.#adminDown !== undefined) return 'kept';
+    if (needsReset(before, settings) && this.#main?.state === 'Established') {
       this.#end(cease(CeaseSubcode.OtherConfigurationChange));
       this.#begin();
       return 'reset';
+    }
+    if (this.#main?.state !== 'Established' && this.#isRunning && changesAttempts(before, settings)) {
+      // There is no session to lose, and waiting would leave it open whether the change was the right one.
+      this.#end(cease(CeaseSubcode.OtherConfigurationChange));
+      this.#begin();
+      return 'kept';
     }
     this.#main?.reconfigureConnection();
     this.#second?.reconfigureConnection();
@@ -195,9 +208,10 @@ export class Peer {
 
   /** The state of affairs, without secrets. */
   snapshot(): PeerSnapshot {
-    const { name, address, port, device, localAs, remoteAs, kind, passive, password } = this.#settings;
+    const { name, address, port, device, localAs, passive, password } = this.#settings;
     const timers = this.#main?.timers;
     const negotiated = this.#main?.state === 'Established' ? this.#main.negotiated : undefined;
+    const remoteAs = negotiated?.remoteAs ?? asNumberOf(this.#settings);
     const idleMs = this.#idle === undefined ? undefined : Math.max(0, this.#idle.atMs - this.#deps.clock.nowMs());
     const nextAttemptMs = this.#main?.state === 'Active' ? timers?.connectRetryMs : idleMs;
     return {
@@ -206,13 +220,13 @@ export class Peer {
       port,
       ...(device !== undefined && { device }),
       localAs,
-      remoteAs,
-      kind,
+      ...(remoteAs !== undefined && { remoteAs }),
+      kind: negotiated?.kind ?? this.#settings.kind,
       passive,
       hasPassword: password !== undefined,
       state: this.#shownState,
       sinceMs: this.#sinceMs,
-      ...(this.#adminDown !== undefined && { adminDown: this.#adminDown }),
+      ...(this.#adminDown !== undefined && { adminDown: { text: this.#adminDown.text } }),
       ...(negotiated !== undefined && { negotiated }),
       established: this.#established,
       connectRetryCounter: this.#backoff.failures,
@@ -287,7 +301,7 @@ export class Peer {
       sent: this.#sent,
       received: this.#received,
       get settings() {
-        return peer.#settings;
+        return peer.#isPlain ? withoutCapabilities(peer.#settings) : peer.#settings;
       },
       connectRetryMs: () => peer.#backoff.failed('unreachable').connectMs,
       survivesCollision: (session, open) => peer.#survivesCollision(session, open),
@@ -299,6 +313,7 @@ export class Peer {
       },
       notificationReceived(notification) {
         const words = describeNotification(notification);
+        peer.#noteRefusedParameters(notification);
         peer.#lastErrorReceived = peer.#errorNow(words);
         peer.#log.warn('notification received', { notification: words });
       },
@@ -309,12 +324,34 @@ export class Peer {
         peer.#log.warn('connection failed', { reason: message });
       },
       sessionUp: (session) => peer.#up(session),
-      sessionDown: (_session, reason) => handlers.sessionDown(peer, reason),
+      sessionDown(_session, reason) {
+        peer.#isPlain = false;
+        handlers.sessionDown(peer, reason);
+      },
       update: (_session, bytes, start, end) => handlers.update(peer, bytes, start, end),
       routeRefresh: (_session, family, subtype) => handlers.routeRefresh(peer, family, subtype),
       writable: () => handlers.writable(peer),
       settled: (session, from) => peer.#settled(session, from),
     };
+  }
+
+  #stop(adminDown: AdminDown): void {
+    this.#adminDown = adminDown;
+    this.#end(
+      adminDown.isPrivate === true ? connectionRejected : cease(CeaseSubcode.AdministrativeShutdown, adminDown.text),
+    );
+  }
+
+  /** What a connection hears that comes while there is no run to take it. */
+  #refusal(): Notification {
+    if (this.#adminDown === undefined || this.#adminDown.isPrivate === true) return connectionRejected;
+    return cease(CeaseSubcode.AdministrativeShutdown, this.#adminDown.text);
+  }
+
+  /** A peer that refuses the Capabilities parameter is met without it next time (RFC 5492 §3), and with it after that. */
+  #noteRefusedParameters({ code, subcode }: Notification): void {
+    if (code !== ErrorCode.OpenMessage) return;
+    this.#isPlain = !this.#isPlain && subcode === OpenSubcode.UnsupportedOptionalParameter;
   }
 
   #survivesCollision(session: Session, open: OpenMessage): boolean {
@@ -324,7 +361,7 @@ export class Peer {
       localRouterId: this.#settings.routerId,
       remoteRouterId: open.routerId,
       localAs: this.#settings.localAs,
-      remoteAs: this.#settings.remoteAs,
+      remoteAs: remoteAsOf(open),
       existing: { state: other.state, origin: other.origin },
       fresh: { origin: session.origin },
     });
@@ -376,4 +413,9 @@ export class Peer {
   #errorNow(message: string): PeerError {
     return { atMs: this.#deps.clock.wallMs(), message };
   }
+}
+
+/** The peer's AS number as far as the configuration alone tells it. */
+function asNumberOf({ remoteAs }: PeerSettings): number | undefined {
+  return typeof remoteAs === 'number' ? remoteAs : undefined;
 }

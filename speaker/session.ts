@@ -26,7 +26,7 @@ import { type FailureKind, failureOf } from './backoff.ts';
 import type { ConnectionOrigin } from './collision.ts';
 import type { Connection, ConnectionEnd } from './connection.ts';
 import type { Negotiated } from './negotiate.ts';
-import { openFor } from './negotiate.ts';
+import { maxReceivedOctets, openEncoding, openFor } from './negotiate.ts';
 import { checkOpen } from './open-check.ts';
 import type { SessionDownReason, SessionPort } from './peer-handlers.ts';
 import type { SessionOwner } from './session-owner.ts';
@@ -215,9 +215,11 @@ export class Session {
       case 'connect':
         this.#connect();
         break;
-      case 'send-open':
-        this.#send(MessageType.Open, encodeOpen(openFor(this.#owner.settings)));
+      case 'send-open': {
+        const { settings } = this.#owner;
+        this.#send(MessageType.Open, encodeOpen(openFor(settings), openEncoding(settings)));
         break;
+      }
       case 'send-keepalive':
         this.#send(MessageType.Keepalive, keepaliveMessage);
         break;
@@ -266,6 +268,7 @@ export class Session {
         remoteAddress: settings.address,
         remotePort: settings.port,
         ...(settings.localAddress === undefined ? {} : { localAddress: settings.localAddress }),
+        ...(settings.localInterface === undefined ? {} : { localInterface: settings.localInterface }),
         ...(settings.device === undefined ? {} : { device: settings.device }),
         timeoutMs: settings.connectTimeoutSeconds * 1000,
         ...tcpOptionsOf(settings),
@@ -357,6 +360,11 @@ export class Session {
         const { afi, safi } = Families[family];
         session.#send(MessageType.RouteRefresh, encodeRouteRefresh({ afi, safi, subtype: 0 }));
         return true;
+      },
+      markRefresh(family, mark) {
+        if (!isUp() || !negotiated.enhancedRefresh) return;
+        const { afi, safi } = Families[family];
+        session.#send(MessageType.RouteRefresh, encodeRouteRefresh({ afi, safi, subtype: mark === 'begin' ? 1 : 2 }));
       },
       close(notification) {
         if (isUp()) session.close(notification, 'protocol');
@@ -465,7 +473,7 @@ export class Session {
       return;
     }
     this.#negotiated = negotiated;
-    this.#maxOctets = negotiated.maxOctets;
+    this.#maxOctets = maxReceivedOctets(settings);
     const { holdSeconds, keepaliveSeconds } = negotiated;
     this.#context = {
       ...this.#context,

@@ -1,6 +1,7 @@
 import type { IpAddress } from 'bgp-ts';
 import { ipEquals } from 'bgp-ts';
 import type { PeerSettings } from './negotiate.ts';
+import { tcpOptionsOf } from './tcp-options.ts';
 
 /**
  * True if a running session cannot go on under the new settings: something the OPEN says, or which the TCP connection
@@ -13,15 +14,30 @@ export function needsReset(before: PeerSettings, after: PeerSettings): boolean {
     before.port !== after.port ||
     !sameAddress(before.localAddress, after.localAddress) ||
     before.device !== after.device ||
+    before.localInterface !== after.localInterface ||
     before.localAs !== after.localAs ||
     before.remoteAs !== after.remoteAs ||
     before.kind !== after.kind ||
     !ipEquals(before.routerId, after.routerId) ||
     before.holdSeconds !== after.holdSeconds ||
     (before.password === undefined) !== (after.password === undefined) ||
+    (before.fourOctetAs ?? true) !== (after.fourOctetAs ?? true) ||
     (before.extendedMessages ?? false) !== (after.extendedMessages ?? false) ||
     JSON.stringify([...before.families].sort()) !== JSON.stringify([...after.families].sort()) ||
     addPathKey(before) !== addPathKey(after)
+  );
+}
+
+/**
+ * True if a peer without a session has reason to try again at once: what its attempts are made with has changed, socket options and
+ * key included, and waiting for the back-off would only hide whether that was the cause.
+ */
+export function changesAttempts(before: PeerSettings, after: PeerSettings): boolean {
+  return (
+    needsReset(before, after) ||
+    before.passive !== after.passive ||
+    (before.extendedOpenParameters ?? false) !== (after.extendedOpenParameters ?? false) ||
+    JSON.stringify(tcpOptionsOf(before)) !== JSON.stringify(tcpOptionsOf(after))
   );
 }
 

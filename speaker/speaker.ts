@@ -1,12 +1,13 @@
 import { CeaseSubcode, cease, type FamilyName, formatIp, ipEquals } from 'bgp-ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
+import { errorMessage } from '../lib/result.ts';
 import type { PeerHandle, Rib } from '../rib/rib.ts';
 import type { RibPeerSettings } from '../rib/types.ts';
 import type { Transport } from './connection.ts';
 import { DynamicPeers, type DynamicRule } from './dynamic-peers.ts';
 import { type ListenAddress, Listener } from './listener.ts';
-import type { PeerSettings } from './negotiate.ts';
+import type { Negotiated, PeerSettings } from './negotiate.ts';
 import { Peer, type PeerHandlers, type SessionPort } from './peer.ts';
 import { UpdateIn } from './update-in.ts';
 import type { UpdateOut } from './update-out.ts';
@@ -78,7 +79,7 @@ export class Speaker {
     this.#dynamic = new DynamicPeers({
       clock: deps.clock,
       log: deps.log,
-      add: (settings) => this.addPeer(settings),
+      add: (settings) => this.#add(settings, true),
       update: (settings) => void this.updatePeer(settings),
       remove: (name) => this.removePeer(name),
     });
@@ -119,7 +120,18 @@ export class Speaker {
 
   /** Who is accepted without being configured one by one. */
   setDynamicRules(rules: readonly DynamicRule[]): void {
-    this.#dynamic.setRules(rules);
+    const keys = rules.flatMap(({ prefixes, password, refused }) =>
+      password === undefined || refused !== undefined ? [] : prefixes.map((prefix) => ({ prefix, password })),
+    );
+    try {
+      this.#listener.setPrefixKeys(keys);
+      this.#dynamic.setRules(rules);
+    } catch (error) {
+      // Without its key a rule would be open to anybody: nobody comes in by one that has a key.
+      const refused = `TCP MD5 keys not set: ${errorMessage(error)}`;
+      this.#deps.log.error('keys not set', { rules: rules.map(({ name }) => name), reason: errorMessage(error) });
+      this.#dynamic.setRules(rules.map((rule) => (rule.password === undefined ? rule : { ...rule, refused })));
+    }
   }
 
   /** The rule that made a peer; undefined for one that is configured by itself. */
@@ -129,6 +141,10 @@ export class Speaker {
 
   /** Adds a peer and starts it. */
   addPeer(settings: SpeakerPeerSettings): Peer {
+    return this.#add(settings, false);
+  }
+
+  #add(settings: SpeakerPeerSettings, isDynamic: boolean): Peer {
     const { clock, log, transport, rib } = this.#deps;
     const peer = new Peer(settings.session, { clock, log, transport, handlers: this.#handlers });
     const handle = rib.addPeer(settings.rib);
@@ -141,7 +157,7 @@ export class Speaker {
       lastReset: undefined,
       restart: undefined,
     });
-    this.#listener.addPeer(peer);
+    this.#listener.addPeer(peer, !isDynamic);
     peer.start();
     return peer;
   }
@@ -160,8 +176,8 @@ export class Speaker {
     this.#settings.set(settings.session.name, settings);
     if (settings.session.adminDown !== undefined) entry.restart?.clear();
     const outcome = entry.peer.update(settings.session);
-    this.#deps.rib.updatePeer(entry.handle, settings.rib);
-    this.#listener.addPeer(entry.peer);
+    this.#deps.rib.updatePeer(entry.handle, asNegotiated(settings.rib, entry.peer.session?.negotiated));
+    this.#listener.addPeer(entry.peer, this.#dynamic.ruleOf(settings.session.name) === undefined);
     this.#deps.wake();
     return outcome;
   }
@@ -221,8 +237,8 @@ export class Speaker {
       sessionUp: (peer: Peer, session: SessionPort) => {
         const entry = entryOf(peer);
         const { negotiated } = session;
-        const settings = this.#deps.ribSettings?.(peer.name);
-        if (settings !== undefined) rib.updatePeer(entry.handle, settings);
+        const settings = this.#deps.ribSettings?.(peer.name) ?? this.#settings.get(peer.name)?.rib;
+        if (settings !== undefined) rib.updatePeer(entry.handle, asNegotiated(settings, negotiated));
         rib.sessionUp(entry.handle, negotiated);
         entry.updateIn = new UpdateIn(rib, entry.handle, negotiated);
         updateOut.sessionUp(entry.handle, session);
@@ -283,4 +299,11 @@ export class Speaker {
       entry.restart = this.#deps.clock.setTimer(seconds * 1000, () => entry.peer.enable());
     });
   }
+}
+
+/** What the tables are to know of a peer whose AS number its OPEN has told, where the configuration left that open. */
+function asNegotiated(settings: RibPeerSettings, negotiated: Negotiated | undefined): RibPeerSettings {
+  if (negotiated === undefined) return settings;
+  const { remoteAs, kind } = negotiated;
+  return settings.remoteAs === remoteAs && settings.kind === kind ? settings : { ...settings, remoteAs, kind };
 }

@@ -1,6 +1,6 @@
 import { networkInterfaces } from 'node:os';
-import type { IpAddress } from 'bgp-ts';
-import { isLinkLocal } from 'bgp-ts';
+import type { IpAddress, Prefix } from 'bgp-ts';
+import { isLinkLocal, parseIp } from 'bgp-ts';
 import {
   AddressFamily,
   inetSocketAddress,
@@ -19,6 +19,9 @@ import type { TcpOptions } from './connection.ts';
 /** The kernel's default TTL, and its default for a socket that has asked for another before. */
 const DEFAULT_TTL = -1;
 /** `struct tcp_md5sig`: address (128), flags (1), prefix length (1), key length (2), interface (4), key (80). */
+const MD5SIG_FLAGS_AT = 128;
+const MD5SIG_PREFIX_LENGTH_AT = 129;
+const MD5SIG_FLAG_PREFIX = 1;
 const MD5SIG_OCTETS = 216;
 const MD5SIG_KEY_LENGTH_AT = 130;
 const MD5SIG_KEY_AT = 136;
@@ -92,21 +95,52 @@ export function bindToDevice(fd: number, device: string): void {
  * @throws RangeError for a key that is empty or longer than 80 octets of UTF-8; SystemError if the kernel refuses
  */
 export function setMd5Key(fd: number, remote: IpAddress, device: string | undefined, key: string | undefined): void {
+  setKey(fd, SocketOption.TCP_MD5SIG, md5Signature(socketAddress(remote, 0, device), key));
+}
+
+/** As `setMd5Key`, for every address of a prefix (Linux 4.13): the way to keep the keys of peers that are not known one by one. */
+export function setMd5PrefixKey(fd: number, prefix: Prefix, key: string | undefined): void {
+  const value = md5Signature(socketAddress(prefix.address, 0, undefined), key);
+  value[MD5SIG_FLAGS_AT] = MD5SIG_FLAG_PREFIX;
+  value[MD5SIG_PREFIX_LENGTH_AT] = prefix.length;
+  setKey(fd, SocketOption.TCP_MD5SIG_EXT, value);
+}
+
+function md5Signature(address: Uint8Array, key: string | undefined): Uint8Array {
   const octets = new TextEncoder().encode(key ?? '');
   if (key !== undefined && (octets.length === 0 || octets.length > MAX_KEY_OCTETS)) {
     throw new RangeError(`TCP MD5 key of ${octets.length} octets: must be 1 to ${MAX_KEY_OCTETS}`);
   }
   const value = new Uint8Array(MD5SIG_OCTETS);
-  value.set(socketAddress(remote, 0, device), 0);
+  value.set(address, 0);
   new Uint16Array(value.buffer, MD5SIG_KEY_LENGTH_AT, 1)[0] = octets.length;
   value.set(octets, MD5SIG_KEY_AT);
+  return value;
+}
+
+function setKey(fd: number, option: number, value: Uint8Array): void {
+  const isRemoval = new Uint16Array(value.buffer, MD5SIG_KEY_LENGTH_AT, 1)[0] === 0;
   try {
-    setsockopt(fd, SocketLevel.Tcp, SocketOption.TCP_MD5SIG, value);
+    setsockopt(fd, SocketLevel.Tcp, option, value);
   } catch (error) {
     // Removing a key that is not there is no failure.
-    if (key === undefined && error instanceof SystemError && error.code === 'ENOENT') return;
+    if (isRemoval && error instanceof SystemError && error.code === 'ENOENT') return;
     throw error;
   }
+}
+
+/**
+ * The address of an interface to connect from: a global one before a link-local one.
+ * @throws Error if it has none of that version, or does not exist
+ */
+export function addressOfInterface(name: string, version: 4 | 6): IpAddress {
+  const addresses = (networkInterfaces()[name] ?? []).flatMap(({ address }) => {
+    const parsed = parseIp(address);
+    return parsed?.version === version ? [parsed] : [];
+  });
+  const found = addresses.find((address) => !isLinkLocal(address)) ?? addresses[0];
+  if (found === undefined) throw new Error(`interface ${name} has no IPv${version} address to connect from`);
+  return found;
 }
 
 function deviceName(index: number): string | undefined {

@@ -1,4 +1,4 @@
-import type { IpAddress } from 'bgp-ts';
+import type { IpAddress, Prefix } from 'bgp-ts';
 import { isUnspecified } from 'bgp-ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import {
@@ -19,10 +19,12 @@ import {
 import type { ConnectionHandlers, ConnectOptions, ListeningSocket, ListenOptions, Transport } from './connection.ts';
 import { TcpConnection, type TcpShared } from './tcp-connection.ts';
 import {
+  addressOfInterface,
   applyTcpOptions,
   bindToDevice,
   endpointOf,
   setMd5Key,
+  setMd5PrefixKey,
   setTtl,
   socketAddress,
   tcpSocket,
@@ -44,14 +46,16 @@ export function createTcpTransport(clock: Clock): Transport {
 }
 
 function connectTo(shared: TcpShared, options: ConnectOptions, handlers: ConnectionHandlers): TcpConnection {
-  const { remoteAddress, remotePort, localAddress, device } = options;
+  const { remoteAddress, remotePort, localInterface, device } = options;
   const remote = { address: remoteAddress, port: remotePort, device };
   let connection: TcpConnection | undefined;
   try {
     const fd = tcpSocket(remoteAddress);
     connection = new TcpConnection(shared, fd, remote);
     if (device !== undefined) bindToDevice(fd, device);
-    if (localAddress !== undefined) {
+    const localAddress =
+      options.localAddress ?? (localInterface && addressOfInterface(localInterface, remoteAddress.version));
+    if (localAddress) {
       setsockopt(fd, SocketLevel.Socket, SocketOption.SO_REUSEADDR, 1);
       bind(fd, socketAddress(localAddress, 0, device));
     }
@@ -95,6 +99,10 @@ class TcpListener implements ListeningSocket {
 
   setPassword(remote: IpAddress, device: string | undefined, password: string | undefined): void {
     if (this.#fd >= 0) setMd5Key(this.#fd, remote, device, password);
+  }
+
+  setPrefixPassword(prefix: Prefix, password: string | undefined): void {
+    if (this.#fd >= 0) setMd5PrefixKey(this.#fd, prefix, password);
   }
 
   close(): void {

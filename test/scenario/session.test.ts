@@ -360,8 +360,10 @@ describe('failures', () => {
     lab.clock.advance(50_000);
     expect(a.snapshot()).toMatchObject({ state: 'Established', queuedOctets: big.length });
     lab.clock.advance(30_000);
-    expect(left.handlers.downs).toMatchObject([{ type: 'connection-lost' }]);
+    expect(left.handlers.downs).toMatchObject([{ type: 'notification-sent', notification: { code: 8, subcode: 0 } }]);
     expect(left.handlers.downs[0]?.message).toContain('send hold timer');
+    lab.clock.advance(2000);
+    expect(lab.network.connections[0]?.isOpen).toBe(false);
   });
 
   test('back-pressure: send says stop, writable says go on', () => {
@@ -498,13 +500,13 @@ describe('administration', () => {
 });
 
 describe('connections that are not wanted', () => {
-  test('a stranger is closed at once and logged once a minute', () => {
+  test('a stranger is told and logged once a minute, and else closed without a word', () => {
     const lab = new SessionLab();
     const left = lab.speaker('10.0.0.1');
     for (let n = 0; n < 3; n++) {
       const stranger = lab.rawConnect('10.0.0.77', '10.0.0.1');
       lab.clock.advance(10);
-      expect(stranger.heard).toEqual([]);
+      expect(stranger.heard).toEqual(n === 0 ? ['NOTIFICATION 6/5'] : []);
       expect(stranger.isClosed).toBe(true);
     }
     const lines = left.lines.filter(({ event }) => event === 'connection refused');

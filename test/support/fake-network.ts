@@ -1,5 +1,5 @@
-import type { IpAddress } from 'bgp-ts';
-import { formatIp, ip } from 'bgp-ts';
+import type { IpAddress, Prefix } from 'bgp-ts';
+import { formatIp, formatPrefix, ip, prefixContains } from 'bgp-ts';
 import type { Clock, TimerHandle } from '../../lib/clock.ts';
 import type {
   Connection,
@@ -150,7 +150,7 @@ export class FakeConnection implements Connection {
         return;
       }
       // A wrong or missing key is silence (RFC 2385 §4.1).
-      if (listener.passwords.get(formatIp(this.localAddress)) !== options.password) return;
+      if (listener.passwordFor(this.localAddress) !== options.password) return;
       const peer = new FakeConnection(
         this.#network,
         this.remoteAddress,
@@ -217,6 +217,8 @@ export class FakeConnection implements Connection {
     this.#isEnding = true;
     this.#isDetached = true;
     this.#after(0, () => this.#finish());
+    // The real one gives up after a second.
+    if (this.#queuedOctets > 0) this.#network.clock.setTimer(1000, () => this.destroy());
   }
 
   destroy(): void {
@@ -349,6 +351,8 @@ export class FakeListener implements ListeningSocket {
   readonly port: number;
   /** MD5 keys by remote address. */
   readonly passwords = new Map<string, string>();
+  /** Those of whole prefixes. */
+  readonly prefixPasswords = new Map<string, { readonly prefix: Prefix; readonly password: string }>();
   readonly #network: FakeNetwork;
   readonly #options: ListenOptions;
   readonly #local: IpAddress;
@@ -369,6 +373,18 @@ export class FakeListener implements ListeningSocket {
   setPassword(remote: IpAddress, _device: string | undefined, password: string | undefined): void {
     if (password === undefined) this.passwords.delete(formatIp(remote));
     else this.passwords.set(formatIp(remote), password);
+  }
+
+  setPrefixPassword(prefix: Prefix, password: string | undefined): void {
+    if (password === undefined) this.prefixPasswords.delete(formatPrefix(prefix));
+    else this.prefixPasswords.set(formatPrefix(prefix), { prefix, password });
+  }
+
+  /** The key for an address: its own, else that of the longest prefix. */
+  passwordFor(remote: IpAddress): string | undefined {
+    const covering = [...this.prefixPasswords.values()].filter(({ prefix }) => prefixContains(prefix, remote));
+    covering.sort((a, b) => b.prefix.length - a.prefix.length);
+    return this.passwords.get(formatIp(remote)) ?? covering[0]?.password;
   }
 
   close(): void {

@@ -207,7 +207,7 @@ const table: Readonly<Record<FsmState, Readonly<Record<FsmEvent['type'], string>
     KeepaliveReceived: 'Established, +hold 90, +send-hold 480, session-up',
     UpdateReceived: failed('5/2:2'),
     UpdateMessageError: failed('5/0'),
-    SendHoldTimerExpires: `Idle, ${timersOff}, abort, count +1`,
+    SendHoldTimerExpires: failed('8/0'),
     RouteRefreshReceived: failed('5/2:5'),
   },
   Established: {
@@ -232,7 +232,7 @@ const table: Readonly<Record<FsmState, Readonly<Record<FsmEvent['type'], string>
     KeepaliveReceived: 'Established, +hold 90',
     UpdateReceived: 'Established, +hold 90, process-update',
     UpdateMessageError: failedUp('3/1'),
-    SendHoldTimerExpires: `Idle, ${timersOff}, abort, session-down, count +1`,
+    SendHoldTimerExpires: failedUp('8/0'),
     RouteRefreshReceived: 'Established, +hold 90, process-route-refresh',
   },
 };

@@ -2,7 +2,13 @@ import type { Capability, OpenMessage } from 'bgp-ts';
 import { decodeOpen, encodeOpen, ip } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
 import type { PeerSettings } from '../../../speaker/negotiate.ts';
-import { negotiate, offeredCapabilities, openFor, openProblem } from '../../../speaker/negotiate.ts';
+import {
+  negotiate,
+  offeredCapabilities,
+  openFor,
+  openProblem,
+  withoutCapabilities,
+} from '../../../speaker/negotiate.ts';
 import { needsReset } from '../../../speaker/settings-change.ts';
 import { tcpOptionsOf } from '../../../speaker/tcp-options.ts';
 import { peerSettings } from '../../support/session-lab.ts';
@@ -73,6 +79,8 @@ describe('the OPEN we receive', () => {
   const ebgp = peerSettings('10.0.0.2');
   const ibgp = peerSettings('10.0.0.2', { kind: 'ibgp', remoteAs: 65001 });
   const big = peerSettings('10.0.0.2', { remoteAs: 4_200_000_001 });
+  const external = peerSettings('10.0.0.2', { remoteAs: 'external' });
+  const auto = peerSettings('10.0.0.2', { remoteAs: 'auto' });
   test.each<{ name: string; settings: PeerSettings; open: OpenMessage; result: string; problem?: string }>([
     { name: 'all in order', settings: ebgp, open: theirs(), result: 'accepted' },
     {
@@ -89,6 +97,30 @@ describe('the OPEN we receive', () => {
       result: '2/2',
       problem: 'AS 65003: 65002 is configured',
     },
+    { name: 'any other AS: theirs', settings: external, open: theirs(), result: 'accepted' },
+    {
+      name: 'any other AS: ours',
+      settings: external,
+      open: theirs({ myAs: 65001, capabilities: [v4] }),
+      result: '2/2',
+      problem: 'AS 65001: any but 65001 is configured',
+    },
+    { name: 'any other AS: 0', settings: external, open: theirs({ myAs: 0, capabilities: [v4] }), result: '2/2' },
+    {
+      name: 'any other AS: AS_TRANS, which is nobody',
+      settings: external,
+      open: theirs({ myAs: 23456, capabilities: [v4] }),
+      result: '2/2',
+    },
+    { name: 'any AS: another', settings: auto, open: theirs(), result: 'accepted' },
+    { name: 'any AS: ours', settings: auto, open: theirs({ myAs: 65001, capabilities: [v4] }), result: 'accepted' },
+    {
+      name: 'any AS: ours, with our identifier',
+      settings: auto,
+      open: theirs({ myAs: 65001, routerId: ip('10.0.0.1'), capabilities: [v4] }),
+      result: '2/3',
+    },
+    { name: 'any AS: 0', settings: auto, open: theirs({ myAs: 0, capabilities: [v4] }), result: '2/2' },
     { name: 'AS 0', settings: ebgp, open: theirs({ myAs: 0, capabilities: [v4] }), result: '2/2' },
     { name: 'AS 0 in the capability', settings: ebgp, open: theirs({ capabilities: [v4, as4(0)] }), result: '2/2' },
     {
@@ -226,6 +258,53 @@ describe('what is agreed on', () => {
   });
 });
 
+describe('an AS number that the OPEN tells', () => {
+  test.each([
+    { wanted: 'external' as const, asn: 65002, kind: 'ebgp' },
+    { wanted: 'auto' as const, asn: 65002, kind: 'ebgp' },
+    { wanted: 'auto' as const, asn: 65001, kind: 'ibgp' },
+  ])('$wanted and AS $asn: $kind', ({ wanted, asn, kind }) => {
+    const settings = peerSettings('10.0.0.2', { remoteAs: wanted });
+    const result = negotiate(settings, theirs({ myAs: asn, capabilities: [v4, as4(asn)] }), addresses);
+    expect(result).toMatchObject({ ok: true, value: { remoteAs: asn, kind } });
+  });
+});
+
+describe('four-octet AS numbers (RFC 6793)', () => {
+  test.each([
+    { us: true, them: true, inForce: true },
+    { us: true, them: false, inForce: false },
+    { us: false, them: true, inForce: false },
+    { us: false, them: false, inForce: false },
+  ])('we offer $us, they offer $them: $inForce', ({ us, them, inForce }) => {
+    const settings = peerSettings('10.0.0.2', { fourOctetAs: us });
+    expect(offeredCapabilities(settings).some(({ type }) => type === 'four-octet-as')).toBe(us);
+    const result = negotiate(settings, theirs({ capabilities: them ? [v4, as4(65002)] : [v4] }), addresses);
+    expect(result).toMatchObject({ ok: true, value: { fourOctetAs: inForce } });
+  });
+});
+
+describe('what a peer that knows no capabilities gets', () => {
+  const settings = peerSettings('10.0.0.2', {
+    addPath: [{ family: 'ipv4-unicast', send: true, receive: true }],
+    extendedMessages: true,
+  });
+  test('an OPEN of RFC 4271 alone, and a session of IPv4 unicast', () => {
+    const plain = withoutCapabilities(settings);
+    expect(openFor(plain).capabilities).toEqual([]);
+    const result = negotiate(plain, theirs(), addresses);
+    if (!result.ok) throw new Error('refused');
+    expect(result.value).toMatchObject({
+      fourOctetAs: false,
+      routeRefresh: false,
+      maxOctets: 4096,
+      capabilitiesSent: [],
+    });
+    expect([...result.value.families]).toEqual(['ipv4-unicast']);
+    expect([...result.value.addPathReceive, ...result.value.addPathSend]).toEqual([]);
+  });
+});
+
 describe('socket options', () => {
   test.each<{ name: string; settings: Partial<PeerSettings>; options: object }>([
     { name: 'eBGP', settings: {}, options: { ttl: 1, tos: 0xc0, userTimeoutMs: 90_000 } },
@@ -272,6 +351,9 @@ describe('changed settings', () => {
     { name: 'no source address', after: withoutLocal, reset: true },
     { name: 'port', after: { ...before, port: 1790 }, reset: true },
     { name: 'device', after: { ...before, device: 'eth1' }, reset: true },
+    { name: 'source interface', after: { ...before, localInterface: 'eth1' }, reset: true },
+    { name: 'two-octet AS numbers', after: { ...before, fourOctetAs: false }, reset: true },
+    { name: 'form of the OPEN', after: { ...before, extendedOpenParameters: true }, reset: false },
     { name: 'local AS', after: { ...before, localAs: 1 }, reset: true },
     { name: 'remote AS', after: { ...before, remoteAs: 1 }, reset: true },
     { name: 'router id', after: { ...before, routerId: ip('1.1.1.1') }, reset: true },

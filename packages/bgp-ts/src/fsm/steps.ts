@@ -35,6 +35,7 @@ export const stopTimers: readonly FsmAction[] = [
 export const administrativeShutdown = notification(ErrorCode.Cease, CeaseSubcode.AdministrativeShutdown);
 export const collision = notification(ErrorCode.Cease, CeaseSubcode.ConnectionCollisionResolution);
 export const holdTimerExpired = notification(ErrorCode.HoldTimerExpired, 0);
+export const sendHoldTimerExpired = notification(ErrorCode.SendHoldTimerExpired, 0);
 
 /** FSM Error; the data is the type of the message that should not have come (RFC 6608 §3), if it was one. */
 export function unexpected(subcode: number, messageType?: number): Notification {

@@ -13,6 +13,7 @@ import {
   holdTimerExpired,
   restart,
   retryUnlessPassive,
+  sendHoldTimerExpired,
   sendKeepalive,
   startOrStop,
   stay,
@@ -114,7 +115,7 @@ export function openConfirm(event: FsmEvent, context: FsmContext): Transition {
         ],
       };
     case 'SendHoldTimerExpires': // 29
-      return { next: 'Idle', actions: [...stopTimers, abortTcp, countRetry] };
+      return fail('OpenConfirm', sendHoldTimerExpired);
     case 'ConnectRetryTimerExpires': // 9, 27, 28
     case 'UpdateMessageError':
       return fail('OpenConfirm', unexpected(FsmSubcode.UnexpectedMessageInOpenConfirm));
@@ -168,8 +169,8 @@ export function established(event: FsmEvent, context: FsmContext): Transition {
         next: 'Established',
         actions: [...restart('hold', context.holdSeconds), { type: 'process-route-refresh' }],
       };
-    case 'SendHoldTimerExpires': // 29: the socket takes nothing, so no NOTIFICATION would get through
-      return { next: 'Idle', actions: [...stopTimers, abortTcp, { type: 'session-down' }, countRetry] };
+    case 'SendHoldTimerExpires': // 29: who takes octets again while TCP closes hears why; nothing waits for that (RFC 9687)
+      return fail('Established', sendHoldTimerExpired);
     case 'ConnectRetryTimerExpires': // 9
       return fail('Established', unexpected(FsmSubcode.UnexpectedMessageInEstablished));
     case 'OpenReceived': // 19, a second one

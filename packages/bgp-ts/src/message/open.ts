@@ -32,11 +32,17 @@ export function decodeOpen(body: Uint8Array): Result<OpenMessage, Notification> 
   }
 }
 
+/** How an OPEN is written. */
+export interface OpenEncoding {
+  /** The extended form also where the ordinary one would do: RFC 9072 §2 leaves that to configuration. Default false. */
+  readonly extendedParameters?: boolean;
+}
+
 /**
- * The whole message: one Capabilities parameter with all capabilities, in the extended form only if they need it.
+ * The whole message: one Capabilities parameter with all capabilities, in the extended form only if they need it or `encoding` asks for it.
  * @throws RangeError if a capability has more than 255 octets, or the message more than 4096
  */
-export function encodeOpen(open: OpenMessage): Uint8Array {
+export function encodeOpen(open: OpenMessage, encoding: OpenEncoding = {}): Uint8Array {
   const w = startMessage(MessageType.Open);
   w.u8(open.version);
   w.u16(open.myAs);
@@ -45,7 +51,7 @@ export function encodeOpen(open: OpenMessage): Uint8Array {
   const capabilities = encodeCapabilities(open.capabilities);
   if (capabilities.length === 0) {
     w.u8(0);
-  } else if (capabilities.length + 2 <= 255) {
+  } else if (capabilities.length + 2 <= 255 && encoding.extendedParameters !== true) {
     w.u8(capabilities.length + 2);
     w.u8(CAPABILITIES_PARAMETER);
     w.u8(capabilities.length);

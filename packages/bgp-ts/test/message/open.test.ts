@@ -62,6 +62,13 @@ describe('valid', () => {
   });
 });
 
+test('the extended form on request, also for few capabilities (RFC 9072 §2)', () => {
+  const value = { ...open, capabilities: [{ type: 'route-refresh' } as const] };
+  const octets = encodeOpen(value, { extendedParameters: true });
+  expect(octets.subarray(HEADER_OCTETS + 9)).toEqual(hex('ff ff 0005 02 0002 02 00'));
+  expect(decodeOpen(octets.subarray(HEADER_OCTETS))).toEqual({ ok: true, value });
+});
+
 describe('refused (RFC 4271 §6.2)', () => {
   test.each([
     ['version 3', '03 fde8 005a c0000201 00', 1, '0004'],
