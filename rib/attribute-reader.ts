@@ -1,6 +1,5 @@
 import { AttributeCode, type IpAddress } from 'bgp-ts';
 
-const CODES = 64;
 /** Types of an AS_PATH segment (RFC 4271 §4.3, RFC 5065 §3). */
 const Segment = { Set: 1, Sequence: 2, ConfedSequence: 3, ConfedSet: 4 } as const;
 const noView = new DataView(new ArrayBuffer(0));
@@ -14,20 +13,22 @@ export class AttributeReader {
   view: DataView;
   /** The next hop of the set, undefined for the node itself. */
   nextHop: IpAddress | undefined;
-  readonly #at: Int32Array;
-  readonly #end: Int32Array;
-  /** Which of the sets read so far an entry of the columns above is of. */
-  readonly #readingOf: Float64Array;
-  #reading: number;
+  #start: number;
+  #end: number;
+  /** The attribute asked for last: its type code, and where its value begins and ends. */
+  #code: number;
+  #from: number;
+  #to: number;
   #pathText: string | undefined;
 
   constructor() {
     this.view = noView;
     this.nextHop = undefined;
-    this.#at = new Int32Array(CODES);
-    this.#end = new Int32Array(CODES);
-    this.#readingOf = new Float64Array(CODES);
-    this.#reading = 0;
+    this.#start = 0;
+    this.#end = 0;
+    this.#code = 0;
+    this.#from = 0;
+    this.#to = 0;
     this.#pathText = undefined;
   }
 
@@ -35,37 +36,47 @@ export class AttributeReader {
   open(view: DataView, start: number, end: number, nextHop: IpAddress | undefined): void {
     this.view = view;
     this.nextHop = nextHop;
+    this.#start = start;
+    this.#end = end;
+    this.#code = 0;
     this.#pathText = undefined;
-    const reading = ++this.#reading;
-    let at = start;
-    while (at < end) {
-      const code = view.getUint8(at + 1);
-      let value = at + 3;
-      let length = view.getUint8(at + 2);
-      if ((view.getUint8(at) & 0x10) !== 0) {
-        length = (length << 8) | view.getUint8(at + 3);
-        value++;
-      }
-      at = value + length;
-      if (code >= CODES) continue;
-      this.#readingOf[code] = reading;
-      this.#at[code] = value;
-      this.#end[code] = at;
-    }
   }
 
   has(code: number): boolean {
-    return this.#readingOf[code] === this.#reading;
+    return this.endOf(code) !== 0;
   }
 
-  /** Where the value of an attribute begins in {@link view}; where it ends if there is none, see {@link endOf}. */
+  /** Where the value of an attribute begins in {@link view}; 0 if there is none. */
   startOf(code: number): number {
-    return this.has(code) ? this.#at[code]! : 0;
+    if (this.#code !== code) this.#find(code);
+    return this.#from;
   }
 
   /** Behind the last octet of the value of an attribute; 0 if there is none. */
   endOf(code: number): number {
-    return this.has(code) ? this.#end[code]! : 0;
+    if (this.#code !== code) this.#find(code);
+    return this.#to;
+  }
+
+  /** Attributes stand in order of their type codes: what is behind the one that is wanted is not even looked at. */
+  #find(wanted: number): void {
+    const { view } = this;
+    const end = this.#end;
+    this.#code = wanted;
+    this.#from = 0;
+    this.#to = 0;
+    for (let at = this.#start; at < end; ) {
+      const code = view.getUint8(at + 1);
+      if (code > wanted) return;
+      const isLong = (view.getUint8(at) & 0x10) !== 0;
+      const value = isLong ? at + 4 : at + 3;
+      at = value + (isLong ? view.getUint16(at + 2) : view.getUint8(at + 2));
+      if (code === wanted) {
+        this.#from = value;
+        this.#to = at;
+        return;
+      }
+    }
   }
 
   /** Length of AS_PATH for the decision process: a set is 1, confederation segments are nothing. */

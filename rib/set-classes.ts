@@ -20,6 +20,7 @@ export class SetClasses implements SetFreedListener {
   readonly #nextHops: NextHops;
   readonly #matches: readonly SetMatch[];
   readonly #words: number;
+  readonly #needsNextHop: boolean;
   readonly #maxClasses: number;
   readonly #reader: AttributeReader;
   /** Class of a set plus 1; 0: not looked at yet. */
@@ -38,6 +39,7 @@ export class SetClasses implements SetFreedListener {
     this.#nextHops = nextHops;
     this.#matches = matches;
     this.#maxClasses = maxClasses;
+    this.#needsNextHop = matches.some((match) => match.type === 'next-hop');
     this.#words = Math.ceil(matches.length / WORD_BITS);
     this.#reader = new AttributeReader();
     this.#column = new Uint16Array(64);
@@ -73,25 +75,33 @@ export class SetClasses implements SetFreedListener {
   #look(set: number): number {
     const sets = this.#sets;
     const start = sets.offsetOf(set);
-    const nextHop = this.#nextHops.get(sets.nextHopOf(set))?.address;
+    const nextHop = this.#needsNextHop ? this.#nextHops.get(sets.nextHopOf(set))?.address : undefined;
     this.#reader.open(sets.view, start, start + sets.lengthOf(set), nextHop);
-    const found = this.#found;
-    found.fill(0);
-    const matches = this.#matches;
-    for (let n = 0; n < matches.length; n++) {
-      if (!holdsForSet(matches[n]!, this.#reader)) continue;
-      const word = (n / WORD_BITS) | 0;
-      found[word]! |= 1 << (n - word * WORD_BITS);
-    }
-    const number = this.#words === 1 ? this.#internWord(found[0]!) : this.#internText(found.join());
+    const number = this.#words === 1 ? this.#internWord(this.#answersFrom(0)) : this.#internText(this.#allAnswers());
     if (set >= this.#column.length) this.#column = growUint16(this.#column, Math.max(set + 1, sets.end));
     this.#column[set] = number + 1;
     return number;
   }
 
+  /** Answers of the matches from `first` on that go into one word. */
+  #answersFrom(first: number): number {
+    const matches = this.#matches;
+    const count = Math.min(matches.length - first, WORD_BITS);
+    let word = 0;
+    for (let n = 0; n < count; n++) if (holdsForSet(matches[first + n]!, this.#reader)) word |= 1 << n;
+    return word;
+  }
+
+  #allAnswers(): string {
+    const found = this.#found;
+    for (let word = 0; word < found.length; word++) found[word] = this.#answersFrom(word * WORD_BITS);
+    return found.join();
+  }
+
   #internWord(word: number): number {
     const known = this.#byWord.get(word);
     if (known !== undefined) return known;
+    this.#found[0] = word;
     const number = this.#newClass();
     this.#byWord.set(word, number);
     return number;

@@ -9,8 +9,8 @@ _spec.loader.exec_module(base)
 NAME = 'podroute-filters'
 version = base.version
 
-PREFIXES = ("{ prefixes: [{ cidr: 240.0.0.0/4, min: 4, max: 32 }, { cidr: 0.0.0.0/8, min: 8, max: 32 }, { cidr: 0.0.0.0/0, min: 25, max: 32 }],"
-            ' action: Reject }')
+MARTIANS = ['0.0.0.0/8', '10.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '172.16.0.0/12', '192.168.0.0/16', '224.0.0.0/3']
+PREFIXES = '{ prefixes: [' + ', '.join(f"{{ cidr: {m}, min: {m.split('/')[1]}, max: 32 }}" for m in MARTIANS) + '], action: Reject }'
 COMMUNITY = "{ communities: { any: ['64496:6666'] }, action: Reject }"
 OPEN = 'policy: { import: accept, export: accept }'
 FILTERED = ('policy: { import: { filters: [wanted], default: accept }, export: { filters: [wanted], default: accept } }')
