@@ -1,6 +1,6 @@
 import { type IpAddress, ipEquals } from 'bgp-ts';
 import { growInt32 } from './columns.ts';
-import type { NextHopResolver, SelectedNextHop } from './types.ts';
+import type { NextHopLookup, NextHopResolver, SelectedNextHop } from './types.ts';
 
 /** "Metric" of a next hop that cannot be reached. */
 export const UNREACHABLE = -1;
@@ -120,6 +120,22 @@ export class NextHops {
     return this.#values[id];
   }
 
+  /** How an id was looked up, for people; undefined if it is not in use. */
+  lookup(id: number): NextHopLookup | undefined {
+    const value = this.#values[id];
+    if (value === undefined) return undefined;
+    const { address, device } = value;
+    const metric = this.metrics[id]!;
+    const text = this.#resolver.describe?.(address, device);
+    return {
+      address,
+      ...(device === undefined ? {} : { device }),
+      result: metric >= 0 ? 'reachable' : metric === OWN_ADDRESS ? 'own' : 'unreachable',
+      ...(metric < 0 ? {} : { metric }),
+      ...(text === undefined ? {} : { text }),
+    };
+  }
+
   isReachable(id: number): boolean {
     return this.metrics[id]! >= 0;
   }
@@ -165,6 +181,10 @@ export class NextHops {
     if (!this.#isOwn(value.address)) {
       const answer = this.#resolver.resolve(value.address, value.device);
       metric = answer.reachable ? Math.min(answer.metric ?? 0, 0x7fff_ffff) : UNREACHABLE;
+      // Whoever names a link-local address too is on the link (RFC 2545 §3), whatever the way to the global one.
+      if (metric !== 0 && value.linkLocal !== undefined && value.device !== undefined) {
+        if (this.#resolver.resolve(value.linkLocal, value.device).reachable) metric = 0;
+      }
     }
     const before = this.metrics[id];
     this.metrics[id] = metric;

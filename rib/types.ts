@@ -30,6 +30,20 @@ export interface NextHopResolver {
    * @param device interface of the session the next hop was heard on, where that is its scope (link-local addresses)
    */
   resolve(nextHop: IpAddress, device?: string): { readonly reachable: boolean; readonly metric?: number };
+  /** The same answer in words, for people: what was looked up and what was found. */
+  describe?(nextHop: IpAddress, device?: string): string;
+}
+
+/** How a next hop was looked up. */
+export interface NextHopLookup {
+  readonly address: IpAddress;
+  /** Interface that scopes a link-local address. */
+  readonly device?: string;
+  readonly result: 'reachable' | 'unreachable' | 'own';
+  /** Interior cost of a reachable one. */
+  readonly metric?: number;
+  /** What the lookup found, in the words of the resolver. */
+  readonly text?: string;
 }
 
 /** Settings of the RIB that hold for all peers. */
@@ -108,6 +122,8 @@ export interface RibPeerSettings {
   /** Subnets shared with the peer, for `third-party`. */
   readonly sharedSubnets?: readonly Prefix[];
   readonly prefixLimit?: Readonly<Partial<Record<FamilyName, PrefixLimit>>>;
+  /** Where ADD-PATH was agreed on: most paths told for a prefix, the best ones; all that may be selected when absent (RFC 7911). */
+  readonly addPathMax?: Readonly<Partial<Record<FamilyName, number>>>;
   /** Advertise only what this node originates (a node that is no transit). */
   readonly exportOnlyLocal?: boolean;
   /** How often the own AS may be in a received AS_PATH. Default 0. */
@@ -155,8 +171,10 @@ export interface RibSession {
   readonly remoteRouterId: IpAddress;
   readonly localAddress: IpAddress;
   readonly remoteAddress: IpAddress;
-  /** Interface of a session with a link-local address. */
+  /** Interface of a session with a link-local address, or with a peer on the link: the scope of link-local next hops. */
   readonly device?: string;
+  /** IPv4 families whose paths may have an IPv6 next hop (RFC 8950), in both directions. */
+  readonly extendedNextHop?: ReadonlySet<FamilyName>;
 }
 
 /** One next hop of a selected route. */
@@ -166,6 +184,8 @@ export interface SelectedNextHop {
   readonly linkLocal?: IpAddress;
   /** Interface of the session: the scope of the link-local address. */
   readonly device?: string;
+  /** Share of the traffic among the next hops of a set, 1 (when absent) to 256. */
+  readonly weight?: number;
 }
 
 /**
