@@ -1,4 +1,4 @@
-import type { Capability, FamilyName, IpAddress, Notification, OpenEncoding, OpenMessage } from 'bgp-ts';
+import type { Capability, FamilyName, IpAddress, Notification, OpenEncoding, OpenMessage, Role } from 'bgp-ts';
 import {
   AS_TRANS,
   ErrorCode,
@@ -11,6 +11,7 @@ import {
   OpenSubcode,
 } from 'bgp-ts';
 import { err, ok, type Result } from '../lib/result.ts';
+import { roleProblem } from './role.ts';
 
 /** A peer's AS number, or which ones are taken. */
 export type RemoteAs = number | 'external' | 'auto';
@@ -63,6 +64,10 @@ export interface PeerSettings {
   readonly addPath?: readonly AddPathSetting[];
   /** Offers Extended Message (RFC 8654); off when absent. */
   readonly extendedMessages?: boolean;
+  /** What this node is to the peer (RFC 9234): offered, and the peer's must go with it. eBGP only. */
+  readonly role?: Role;
+  /** A peer without a role is refused (RFC 9234 §4.2); off when absent. */
+  readonly strictRole?: boolean;
   /** Offers four-octet AS numbers (RFC 6793), which everybody should; on when absent. */
   readonly fourOctetAs?: boolean;
   /** Writes the OPEN with extended parameters although they would fit without (RFC 9072 §2); off when absent. */
@@ -151,6 +156,7 @@ export function offeredCapabilities(settings: PeerSettings): Capability[] {
     });
   }
   if (settings.extendedMessages === true) capabilities.push({ type: 'extended-message' });
+  if (settings.role !== undefined) capabilities.push({ type: 'role', role: settings.role });
   return capabilities;
 }
 
@@ -210,6 +216,9 @@ export function negotiate(
     // A session without a family is of no use: name those we require (RFC 5492 §5).
     return refuse(OpenSubcode.UnsupportedCapability, encodeCapabilities(settings.families.map(multiprotocol)));
   }
+  if (roleProblem(settings.role, settings.strictRole === true, received.capabilities) !== undefined) {
+    return refuse(OpenSubcode.RoleMismatch);
+  }
   const holdSeconds = Math.min(settings.holdSeconds, received.holdSeconds);
   const extended =
     settings.extendedMessages === true && received.capabilities.some(({ type }) => type === 'extended-message');
@@ -248,6 +257,8 @@ export function openProblem(settings: PeerSettings, received: OpenMessage): stri
   if (ipv4ToUint32(received.routerId) === 0 || ipEquals(received.routerId, settings.routerId)) {
     return `BGP identifier ${formatIp(received.routerId)}: must not be zero, nor ours within one AS (RFC 6286)`;
   }
+  const role = roleProblem(settings.role, settings.strictRole === true, received.capabilities);
+  if (role !== undefined && commonFamilies(settings.families, received.capabilities).size > 0) return role;
   return `no address family in common with ${settings.families.join(', ')}`;
 }
 

@@ -23,6 +23,8 @@ export function needsReset(before: PeerSettings, after: PeerSettings): boolean {
     (before.password === undefined) !== (after.password === undefined) ||
     (before.fourOctetAs ?? true) !== (after.fourOctetAs ?? true) ||
     (before.extendedMessages ?? false) !== (after.extendedMessages ?? false) ||
+    before.role !== after.role ||
+    (before.strictRole ?? false) !== (after.strictRole ?? false) ||
     JSON.stringify([...before.families].sort()) !== JSON.stringify([...after.families].sort()) ||
     addPathKey(before) !== addPathKey(after)
   );
