@@ -2,7 +2,7 @@ import type { FamilyName, NlriEntry } from 'bgp-ts';
 import type { AttributeSets } from './attribute-sets.ts';
 import type { Importer } from './import.ts';
 import type { LocRib, PathReviewer } from './loc-rib.ts';
-import { PATH_WORDS } from './path-table.ts';
+import { PATH_WORDS, PathFlag } from './path-table.ts';
 
 /**
  * What one session sent in one family, before policy (RFC 4271 §3.2). The paths themselves are in the tables of the Loc-RIB, under the
@@ -16,6 +16,8 @@ export class AdjRibIn implements PathReviewer {
   readonly #locRib: LocRib;
   readonly #sets: AttributeSets;
   #importer: Importer;
+  /** Number of refreshes begun, modulo 256: what was announced in an earlier round is stale until it is again. */
+  #round: number;
 
   constructor(locRib: LocRib, sets: AttributeSets, source: number, hasPathIds: boolean, importer: Importer) {
     this.family = locRib.family;
@@ -24,6 +26,17 @@ export class AdjRibIn implements PathReviewer {
     this.#locRib = locRib;
     this.#sets = sets;
     this.#importer = importer;
+    this.#round = 0;
+  }
+
+  /** The peer is about to send everything again: what there is becomes stale (RFC 7313 §4). */
+  beginRefresh(): void {
+    this.#round = (this.#round + 1) & 0xff;
+  }
+
+  /** The peer has sent everything again: what it did not repeat goes, in slices. */
+  endRefresh(): void {
+    this.#locRib.startStaleSweep(this.source, this.#round);
   }
 
   get importer(): Importer {
@@ -71,7 +84,7 @@ export class AdjRibIn implements PathReviewer {
     for (const { prefix, pathId = 0 } of entries) {
       const row = prefixes.insert(prefix);
       if (importer.isPerPrefix) importer.decide(prefixes, row);
-      this.#put(row, pathId | 0, set, importer);
+      this.#put(row, pathId | 0, set, importer, this.#round << PathFlag.RoundShift);
     }
   }
 
@@ -89,18 +102,19 @@ export class AdjRibIn implements PathReviewer {
     const importer = this.#importer;
     importer.begin(set, prefixes);
     if (importer.isPerPrefix) importer.decide(prefixes, row);
-    this.#put(row, paths.ids === undefined ? 0 : paths.ids[path]!, set, importer);
+    const id = paths.ids === undefined ? 0 : paths.ids[path]!;
+    this.#put(row, id, set, importer, paths.words[path * PATH_WORDS + 1]! & PathFlag.RoundMask);
   }
 
-  #put(row: number, id: number, set: number, importer: Importer): void {
+  #put(row: number, id: number, set: number, importer: Importer, round: number): void {
     const after = importer.after;
     if (after === 0) {
-      this.#locRib.put(row, this.source, id, set, 0, importer.reason);
+      this.#locRib.put(row, this.source, id, set, 0, importer.reason, round);
       return;
     }
     // A set that only this prefix gave rise to is held by nobody yet.
     this.#sets.retain(after);
-    this.#locRib.put(row, this.source, id, set, after, importer.reason);
+    this.#locRib.put(row, this.source, id, set, after, importer.reason, round);
     this.#sets.release(after);
   }
 
@@ -136,6 +150,7 @@ export class AdjRibIn implements PathReviewer {
     const prefixes = locRib.prefixes;
     const importer = this.#importer;
     const { source, hasPathIds } = this;
+    const round = this.#round << PathFlag.RoundShift;
     importer.begin(set, prefixes);
     const isPerPrefix = importer.isPerPrefix;
     const isPlain = !isPerPrefix && importer.after === 0;
@@ -153,10 +168,10 @@ export class AdjRibIn implements PathReviewer {
       at += 1 + ((length + 7) >> 3);
       const row = prefixes.insert4(address, length);
       if (isPlain) {
-        locRib.put(row, source, id, set, 0, reason);
+        locRib.put(row, source, id, set, 0, reason, round);
       } else {
         if (isPerPrefix) importer.decide(prefixes, row);
-        this.#put(row, id, set, importer);
+        this.#put(row, id, set, importer, round);
       }
     }
   }
@@ -166,6 +181,7 @@ export class AdjRibIn implements PathReviewer {
     const prefixes = locRib.prefixes;
     const importer = this.#importer;
     const { source, hasPathIds } = this;
+    const round = this.#round << PathFlag.RoundShift;
     importer.begin(set, prefixes);
     const isPerPrefix = importer.isPerPrefix;
     const isPlain = !isPerPrefix && importer.after === 0;
@@ -189,10 +205,10 @@ export class AdjRibIn implements PathReviewer {
         length,
       );
       if (isPlain) {
-        locRib.put(row, source, id, set, 0, reason);
+        locRib.put(row, source, id, set, 0, reason, round);
       } else {
         if (isPerPrefix) importer.decide(prefixes, row);
-        this.#put(row, id, set, importer);
+        this.#put(row, id, set, importer, round);
       }
     }
   }

@@ -1,181 +1,66 @@
 import type { FamilyName } from 'bgp-ts';
 import type { AttributeSets } from './attribute-sets.ts';
+import { Audience, type ChangeBatch } from './change-batch.ts';
 import { BitSet, growInt32, growUint16, RowQueue } from './columns.ts';
 import type { Exporter } from './export.ts';
 import type { LocRib, RowConsumer } from './loc-rib.ts';
 import { LOCAL_SOURCE } from './sources.ts';
 
-/** Who is told of a change: everybody but a source, or only a source. The lowest bit of an audience tells which. */
-export const Audience = {
-  /** All members but the one whose source this is (source 0: all). */
-  allBut(source: number): number {
-    return source << 1;
-  },
-  /** Only the member whose source this is. */
-  only(source: number): number {
-    return (source << 1) | 1;
-  },
-} as const;
+/** How much is taken at a time. */
+export interface BatchLimits {
+  /** Most rows. */
+  readonly rows: number;
+  /** No further row once the batch makes for so many octets of messages. */
+  readonly octets: number;
+}
 
 /**
- * Changes of a batch, sorted for packing: runs of rows that have audience and exported set in common. Columns, reused from batch to
- * batch; read it before the next one is filled.
+ * Adj-RIB-Out of a group of peers, whatever it holds: one path a prefix ({@link AdjRibOut}), or several with identifiers
+ * (`AdjRibOutPaths`). What was told goes by *keys*: a key is one advertised path, or one that was, as long as somebody still has to hear
+ * of its end. With one path a prefix the key is the row.
  */
-export class ChangeBatch {
-  /** Rows, run after run. */
-  rows: Int32Array;
-  /** Runs: the first `runCount` numbers of each column. A run is `rows[runStart[i], runStart[i + 1])`. */
-  runStart: Int32Array;
-  /** `Audience`. Runs of one audience are next to each other. */
-  runAudience: Int32Array;
-  /** Exported set, 0 to withdraw. Within an audience withdrawals come first. */
-  runSet: Int32Array;
-  runCount: number;
-  /** Prefixes changed, each counted once. */
-  changed: number;
+export interface RibOut extends RowConsumer {
+  readonly family: FamilyName;
+  readonly exporter: Exporter;
+  /** Rows and identifiers behind the keys; undefined where a key is a row. */
+  readonly keys: PathKeys | undefined;
+  /** Paths the group has been told. */
+  readonly count: number;
+  /** Paths a member with this source has been told. */
+  countFor(source: number): number;
+  /** Rows waiting to be packed. */
+  readonly dirtyCount: number;
+  /** One above the last key that may have been told. */
+  readonly end: number;
+  /** Exported set that was told, 0 if none. */
+  toldOf(key: number): number;
+  /** Source of what was told. */
+  sourceOf(key: number): number;
+  /** First key of a row, 0 if there is none, and the next one of the same row. A key may have nothing told. */
+  firstOf(row: number): number;
+  nextOf(key: number): number;
+  rowOf(key: number): number;
+  /** Path identifier (RFC 7911), 0 where the group has none. */
+  pathIdOf(key: number): number;
+  /** The key for a row and path identifier, made if need be: for a member that was told such a path by another group. */
+  keyFor(row: number, pathId: number): number;
+  /** Marks every row that has a path or was told. */
+  markAll(): void;
+  addHolder(holds: (key: number) => boolean): void;
+  removeHolder(holds: (key: number) => boolean): void;
+  takeChanges(
+    limits: BatchLimits,
+    batch: ChangeBatch,
+    isMember: (source: number) => boolean,
+    changed: ((key: number) => void) | undefined,
+  ): boolean;
+  dismantle(from: number, max: number): number;
+}
 
-  #events: number;
-  #eventRow: Int32Array;
-  #eventRun: Int32Array;
-  #audience: Int32Array;
-  #set: Int32Array;
-  #size: Int32Array;
-  #runs: number;
-  #index: Int32Array;
-  #order: Int32Array;
-  readonly #audienceCount: Map<number, number>;
-
-  constructor() {
-    const runs = 1024;
-    this.rows = new Int32Array(1024);
-    this.runStart = new Int32Array(runs + 1);
-    this.runAudience = new Int32Array(runs);
-    this.runSet = new Int32Array(runs);
-    this.runCount = 0;
-    this.changed = 0;
-    this.#events = 0;
-    this.#eventRow = new Int32Array(1024);
-    this.#eventRun = new Int32Array(1024);
-    this.#audience = new Int32Array(runs);
-    this.#set = new Int32Array(runs);
-    this.#size = new Int32Array(runs);
-    this.#runs = 0;
-    this.#index = new Int32Array(4096);
-    this.#order = new Int32Array(runs);
-    this.#audienceCount = new Map();
-  }
-
-  /** Empties the batch. */
-  clear(): void {
-    this.#events = 0;
-    this.#runs = 0;
-    this.runCount = 0;
-    this.changed = 0;
-    this.#index.fill(0);
-    this.#audienceCount.clear();
-  }
-
-  /** Adds a row to the run of an audience and set. */
-  add(row: number, audience: number, set: number): void {
-    const run = this.#runOf(audience, set);
-    if (this.#events === this.#eventRow.length) {
-      this.#eventRow = growInt32(this.#eventRow, this.#events + 1);
-      this.#eventRun = growInt32(this.#eventRun, this.#events + 1);
-    }
-    this.#eventRow[this.#events] = row;
-    this.#eventRun[this.#events++] = run;
-    this.#size[run]!++;
-  }
-
-  /** A counting sort: first the runs by audience, then the rows by run. */
-  sort(): void {
-    const runs = this.#runs;
-    this.runCount = runs;
-    if (this.runStart.length < runs + 1) this.runStart = growInt32(this.runStart, runs + 1);
-    if (this.runAudience.length < runs) {
-      this.runAudience = growInt32(this.runAudience, runs);
-      this.runSet = growInt32(this.runSet, runs);
-      this.#order = growInt32(this.#order, runs);
-    }
-    if (this.rows.length < this.#events) this.rows = growInt32(this.rows, this.#events);
-    this.#orderRuns();
-    let start = 0;
-    for (let at = 0; at < runs; at++) {
-      const run = this.#order[at]!;
-      this.runStart[at] = start;
-      this.runAudience[at] = this.#audience[run]!;
-      this.runSet[at] = this.#set[run]!;
-      const size = this.#size[run]!;
-      this.#size[run] = start; // from here on: where the next row of the run goes
-      start += size;
-    }
-    this.runStart[runs] = start;
-    for (let i = 0; i < this.#events; i++) this.rows[this.#size[this.#eventRun[i]!]!++] = this.#eventRow[i]!;
-  }
-
-  /** Runs in order of audience (in the order these were met, but "only" at the end), withdrawals first. */
-  #orderRuns(): void {
-    const runs = this.#runs;
-    const audiences = [...this.#audienceCount.keys()].sort((a, b) => (a & 1) - (b & 1) || a - b);
-    let start = 0;
-    for (const audience of audiences) {
-      const count = this.#audienceCount.get(audience) ?? 0;
-      this.#audienceCount.set(audience, start);
-      start += count;
-    }
-    if (audiences.length === 1) {
-      // The common case needs no map.
-      let to = 0;
-      for (let run = 0; run < runs; run++) if (this.#set[run] === 0) this.#order[to++] = run;
-      for (let run = 0; run < runs; run++) if (this.#set[run] !== 0) this.#order[to++] = run;
-      return;
-    }
-    for (let pass = 0; pass < 2; pass++) {
-      for (let run = 0; run < runs; run++) {
-        if ((this.#set[run] === 0) !== (pass === 0)) continue;
-        const audience = this.#audience[run]!;
-        const to = this.#audienceCount.get(audience) ?? 0;
-        this.#order[to] = run;
-        this.#audienceCount.set(audience, to + 1);
-      }
-    }
-  }
-
-  #runOf(audience: number, set: number): number {
-    const mask = this.#index.length - 1;
-    let slot = Math.imul(set ^ Math.imul(audience, 0x9e3779b1), 0x85ebca6b);
-    slot = (slot ^ (slot >>> 15)) & mask;
-    for (; ; slot = (slot + 1) & mask) {
-      const entry = this.#index[slot]!;
-      if (entry === 0) break;
-      if (this.#audience[entry - 1] === audience && this.#set[entry - 1] === set) return entry - 1;
-    }
-    const run = this.#runs++;
-    if (run >= this.#audience.length) {
-      this.#audience = growInt32(this.#audience, run + 1);
-      this.#set = growInt32(this.#set, run + 1);
-      this.#size = growInt32(this.#size, run + 1);
-    }
-    this.#audience[run] = audience;
-    this.#set[run] = set;
-    this.#size[run] = 0;
-    this.#audienceCount.set(audience, (this.#audienceCount.get(audience) ?? 0) + 1);
-    this.#index[slot] = run + 1;
-    if (this.#runs > mask >> 1) this.#growIndex();
-    return run;
-  }
-
-  #growIndex(): void {
-    const index = new Int32Array(this.#index.length * 4);
-    const mask = index.length - 1;
-    for (let run = 0; run < this.#runs; run++) {
-      let slot = Math.imul(this.#set[run]! ^ Math.imul(this.#audience[run]!, 0x9e3779b1), 0x85ebca6b);
-      slot = (slot ^ (slot >>> 15)) & mask;
-      while (index[slot] !== 0) slot = (slot + 1) & mask;
-      index[slot] = run + 1;
-    }
-    this.#index = index;
-  }
+/** Columns behind the keys of several paths a prefix; replaced when they grow, so read them anew. */
+export interface PathKeys {
+  readonly row: Int32Array;
+  readonly pathId: Int32Array;
 }
 
 /**
@@ -183,9 +68,10 @@ export class ChangeBatch {
  * Six octets a prefix for the whole group: the exported set and the source it came from. A member whose own source that is was told
  * nothing; everybody else was told the set.
  */
-export class AdjRibOut implements RowConsumer {
+export class AdjRibOut implements RibOut {
   readonly family: FamilyName;
   readonly exporter: Exporter;
+  readonly keys: undefined;
   readonly #sets: AttributeSets;
   readonly #locRib: LocRib;
   readonly #dirty: RowQueue;
@@ -203,6 +89,7 @@ export class AdjRibOut implements RowConsumer {
   constructor(family: FamilyName, exporter: Exporter, sets: AttributeSets, locRib: LocRib, onDirty: () => void) {
     this.family = family;
     this.exporter = exporter;
+    this.keys = undefined;
     this.#sets = sets;
     this.#locRib = locRib;
     this.#dirty = new RowQueue();
@@ -240,6 +127,26 @@ export class AdjRibOut implements RowConsumer {
     return row < this.#source.length ? this.#source[row]! : 0;
   }
 
+  firstOf(row: number): number {
+    return this.toldOf(row) === 0 ? 0 : row;
+  }
+
+  nextOf(): number {
+    return 0;
+  }
+
+  rowOf(key: number): number {
+    return key;
+  }
+
+  pathIdOf(): number {
+    return 0;
+  }
+
+  keyFor(row: number): number {
+    return row;
+  }
+
   /** One above the last row that may have been told. */
   get end(): number {
     return Math.min(this.#told.length, this.#locRib.prefixes.end);
@@ -275,13 +182,13 @@ export class AdjRibOut implements RowConsumer {
   }
 
   /**
-   * Takes up to `max` dirty rows into `batch` as the changes members must hear of, and notes them as told.
+   * Takes dirty rows, within limits, into `batch` as the changes members must hear of, and notes them as told.
    * @param isMember whether a source is a member of the group, so that it has to be left out
    * @param changed called for each row whose state changed
    * @returns true if more rows are waiting
    */
   takeChanges(
-    max: number,
+    limits: BatchLimits,
     batch: ChangeBatch,
     isMember: (source: number) => boolean,
     changed: ((row: number) => void) | undefined,
@@ -289,7 +196,7 @@ export class AdjRibOut implements RowConsumer {
     const locRib = this.#locRib;
     const { paths } = locRib;
     batch.clear();
-    for (let n = 0; n < max; n++) {
+    for (let n = 0; n < limits.rows && batch.octets < limits.octets; n++) {
       const row = this.#dirty.shift();
       if (row === 0) break;
       this.#isDirty.delete(row);
@@ -329,7 +236,6 @@ export class AdjRibOut implements RowConsumer {
       } else {
         continue;
       }
-      batch.changed++;
       changed?.(row);
     }
     batch.sort();

@@ -166,7 +166,7 @@ export class Decision {
   /** Paths given to {@link choose}: the first {@link count} numbers of `candidates`. */
   candidates: Int32Array;
   count: number;
-  /** Result of {@link chooseMultipath}: the first `usedCount` numbers are the paths to use, the best first. */
+  /** Result of {@link chooseMultipath} and {@link chooseSeveral}: the first `usedCount` numbers are the paths, for multipath the best first. */
   used: Int32Array;
   usedCount: number;
   readonly #tables: DecisionTables;
@@ -264,6 +264,25 @@ export class Decision {
       this.usedCount = at + 1;
     }
     if (this.usedCount > maxPaths) this.usedCount = maxPaths;
+  }
+
+  /**
+   * Fills {@link used} with the best `max` of the paths that were put up: the best one, then the best of what is left, and so on (so that MED
+   * counts as it would had the better ones never been). In no particular order if that is all of them. Uses up the candidates.
+   */
+  chooseSeveral(max: number): void {
+    if (this.count <= max) {
+      for (let i = 0; i < this.count; i++) this.used[i] = this.candidates[i]!;
+      this.usedCount = this.count;
+      return;
+    }
+    this.usedCount = 0;
+    while (this.usedCount < max) {
+      const best = this.choose();
+      this.used[this.usedCount++] = best;
+      const at = this.candidates.indexOf(best);
+      this.candidates[at] = this.candidates[--this.count]!;
+    }
   }
 
   /** {@link comparePaths} for two paths of the table. */

@@ -25,7 +25,7 @@ export function exportKey(settings: RibPeerSettings, session: RibSession, family
     settings.exportOnlyLocal === true,
     settings.exportMed === true,
     session.fourOctetAs,
-    session.addPathSend.has(family),
+    session.addPathSend.has(family) ? `paths ${settings.addPathMax?.[family] ?? 'all'}` : '',
     session.maxOctets,
     policyKey(settings),
     attributeKey(settings),

@@ -49,6 +49,9 @@ export class LocRib {
   readonly decision: Decision;
   readonly #shared: LocRibShared;
   readonly #consumers: RowConsumer[];
+  /** Those who are told of a row whenever any path of it changed. */
+  readonly #pathConsumers: RowConsumer[];
+  #marks: Uint8Array;
   readonly #dirty: RowQueue;
   readonly #fibDirty: RowQueue;
   readonly #zombies: RowQueue;
@@ -61,6 +64,8 @@ export class LocRib {
   #sweepThen: number;
   readonly #changedNextHops: Set<number>;
   readonly #reviewed: Map<number, PathReviewer>;
+  /** Sources whose paths of rounds before this one are to go, and the round. */
+  readonly #staleBefore: Map<number, number>;
 
   constructor(family: FamilyName, shared: LocRibShared) {
     this.family = family;
@@ -70,6 +75,8 @@ export class LocRib {
     this.decision = new Decision({ paths: this.paths, ...shared }, shared.decision);
     this.#shared = shared;
     this.#consumers = [];
+    this.#pathConsumers = [];
+    this.#marks = new Uint8Array(64);
     this.#dirty = new RowQueue();
     this.#fibDirty = new RowQueue();
     this.#zombies = new RowQueue();
@@ -80,15 +87,23 @@ export class LocRib {
     this.#sweepThen = 0;
     this.#changedNextHops = new Set();
     this.#reviewed = new Map();
+    this.#staleBefore = new Map();
   }
 
   addConsumer(consumer: RowConsumer): void {
     this.#consumers.push(consumer);
   }
 
+  /** As {@link addConsumer}, for one who looks at all paths of a row: told when any of them changed, selected or not. */
+  addPathConsumer(consumer: RowConsumer): void {
+    this.#pathConsumers.push(consumer);
+  }
+
   removeConsumer(consumer: RowConsumer): void {
-    const at = this.#consumers.indexOf(consumer);
-    if (at >= 0) this.#consumers.splice(at, 1);
+    for (const consumers of [this.#consumers, this.#pathConsumers]) {
+      const at = consumers.indexOf(consumer);
+      if (at >= 0) consumers.splice(at, 1);
+    }
   }
 
   /** First path of a row (the selected one if there is one), 0 if there are none. */
@@ -109,21 +124,26 @@ export class LocRib {
    * @param set attributes as received
    * @param after set after import policy, 0 if it is the same
    * @param reason `InvalidCode`
+   * @param round of the source's Adj-RIB-In, `PathFlag.RoundShift` bits up
    */
-  put(row: number, source: number, id: number, set: number, after: number, reason: number): void {
+  put(row: number, source: number, id: number, set: number, after: number, reason: number, round: number): void {
     const { sets, sources } = this.#shared;
     const paths = this.paths;
     const at = row * this.prefixes.stride + this.prefixes.keyWords;
     const rows = this.prefixes.rows;
     const head = rows[at + 1]!;
-    const owner = source | (reason << PathFlag.ReasonShift);
+    const owner = source | (reason << PathFlag.ReasonShift) | round;
     let words = paths.words;
     for (let path = head; path !== 0; path = words[path * PATH_WORDS + 2]!) {
       const w = path * PATH_WORDS;
       const present = words[w + 1]!;
       if ((present & 0xffff) !== source || (paths.ids === undefined ? 0 : paths.ids[path]!) !== id) continue;
       const presentAfter = paths.after === undefined ? 0 : paths.after[path]!;
-      if (words[w] === set && presentAfter === after && (present & ~PathFlag.Multipath) === owner) return;
+      const difference = (present ^ owner) & ~PathFlag.Multipath;
+      if (words[w] === set && presentAfter === after && (difference & ~PathFlag.RoundMask) === 0) {
+        if (difference !== 0) words[w + 1] = present ^ difference; // still there (RFC 7313 §4)
+        return;
+      }
       sets.retain(set);
       if (after !== 0) sets.retain(after);
       sets.release(words[w]!);
@@ -230,9 +250,16 @@ export class LocRib {
     this.startSweep([]);
   }
 
+  /** As {@link startSweep}: removes the paths of a source that were not announced since its round `round` began (RFC 7313 §4). */
+  startStaleSweep(source: number, round: number): void {
+    this.#staleBefore.set(source, round);
+    this.startSweep([]);
+  }
+
   /** The source is gone: nothing of it is left to review. */
   stopReview(source: number): void {
     this.#reviewed.delete(source);
+    this.#staleBefore.delete(source);
   }
 
   /** Sweeps at most `max` rows; true if there are more. */
@@ -249,6 +276,7 @@ export class LocRib {
           this.#sweepAt = 0;
           this.#changedNextHops.clear();
           this.#reviewed.clear();
+          this.#staleBefore.clear();
           return false;
         }
         this.#sweepAt = 1;
@@ -266,7 +294,7 @@ export class LocRib {
         const w = path * PATH_WORDS;
         const next = paths.words[w + 2]!;
         const source = paths.words[w + 1]! & 0xffff;
-        if (alive[source] === 0) {
+        if (alive[source] === 0 || (this.#staleBefore.size > 0 && this.#isStale(paths.words[w + 1]!))) {
           this.#unlink(row, previous, path);
           hasLost = true;
         } else {
@@ -286,6 +314,12 @@ export class LocRib {
       }
     }
     return true;
+  }
+
+  #isStale(owner: number): boolean {
+    const from = this.#staleBefore.get(owner & 0xffff);
+    // Rounds are counted modulo 256; one that began meanwhile is no reason to go.
+    return from !== undefined && ((((owner & PathFlag.RoundMask) >>> PathFlag.RoundShift) - from) & 0x80) !== 0;
   }
 
   /** Gives back at most `max` rows without paths that nobody holds any more; true if another call might give back more now. */
@@ -308,6 +342,7 @@ export class LocRib {
   #isHeld(row: number): boolean {
     const consumers = this.#consumers;
     for (let i = 0; i < consumers.length; i++) if (consumers[i]!.holdsRow(row)) return true;
+    for (const consumer of this.#pathConsumers) if (consumer.holdsRow(row)) return true;
     return false;
   }
 
@@ -372,6 +407,38 @@ export class LocRib {
     return Math.min(metric, 0);
   }
 
+  /**
+   * The identifier a path is advertised with where several of its prefix are (RFC 7911 §2): the smallest number that no other path of the row
+   * has, given when first asked for and kept as long as the path is there.
+   */
+  pathIdOf(row: number, path: number): number {
+    const paths = this.paths;
+    const known = paths.toldIds === undefined ? 0 : paths.toldIds[path]!;
+    if (known !== 0) return known;
+    let count = 0;
+    for (let other = this.headOf(row); other !== 0; other = paths.words[other * PATH_WORDS + 2]!) count++;
+    if (this.#marks.length < count + 2) this.#marks = new Uint8Array((count + 2) * 2);
+    const marks = this.#marks.fill(0, 0, count + 2);
+    for (let other = this.headOf(row); other !== 0; other = paths.words[other * PATH_WORDS + 2]!) {
+      const id = paths.toldIds === undefined ? 0 : paths.toldIds[other]!;
+      if (id <= count) marks[id] = 1;
+    }
+    let id = 1;
+    while (marks[id] === 1) id++;
+    paths.setToldId(path, id);
+    return id;
+  }
+
+  /** The path of a row that has this identifier, 0 if there is none (any more). */
+  pathToldAs(row: number, id: number): number {
+    const { words, toldIds } = this.paths;
+    if (toldIds === undefined) return 0;
+    for (let path = this.headOf(row); path !== 0; path = words[path * PATH_WORDS + 2]!) {
+      if (toldIds[path] === id) return path;
+    }
+    return 0;
+  }
+
   /** Puts the paths of a row that can be selected up for choice. */
   collect(row: number): void {
     const { sources, sets, nextHops } = this.#shared;
@@ -430,6 +497,8 @@ export class LocRib {
       for (let i = 0; i < consumers.length; i++) consumers[i]!.rowChanged(row);
       if (this.#shared.feedsFib) this.#queueFib(row);
     }
+    const pathConsumers = this.#pathConsumers;
+    for (let i = 0; i < pathConsumers.length; i++) pathConsumers[i]!.rowChanged(row);
     if (head === 0 && (flags & RowFlag.Zombie) === 0) {
       rows[at] = rows[at]! | RowFlag.Zombie;
       this.#zombies.push(row);

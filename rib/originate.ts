@@ -61,7 +61,7 @@ export class Originated {
     const attributes: PathAttributes = { origin: Origin.Igp, asPath: [], ...sources.get(source) };
     const set = this.#values.intern(attributes, family, 0, '');
     this.#sets.retain(set);
-    locRib.put(locRib.prefixes.insert(prefix), LOCAL_SOURCE, 0, set, 0, 0);
+    locRib.put(locRib.prefixes.insert(prefix), LOCAL_SOURCE, 0, set, 0, 0, 0);
     this.#sets.release(set);
   }
 }

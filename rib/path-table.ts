@@ -10,6 +10,9 @@ export const PathFlag = {
   ReasonMask: 0x70000,
   /** Used beside the best path. */
   Multipath: 0x80000,
+  /** Eight bits, the round of the peer's Adj-RIB-In in which it was last announced: an earlier one than now is stale (RFC 7313). */
+  RoundShift: 20,
+  RoundMask: 0xff00000,
 } as const;
 
 /** Why a path may not be used, as stored; 0 is "nothing against it". The next hop's state and the session's are looked up instead. */
@@ -29,7 +32,7 @@ const INITIAL_PATHS = 256;
 
 /**
  * Paths of one family, numbered from 1: 12 octets each. Path identifiers (RFC 7911) and attribute sets after import policy are in
- * columns of their own (4 octets each), which exist from the first path that needs them.
+ * columns of their own (4 octets each), which exist from the first path that needs them; so are the identifiers that paths are told with.
  */
 export class PathTable {
   /** The paths; replaced when the table grows, so read it anew after every `add`. */
@@ -38,6 +41,8 @@ export class PathTable {
   ids: Int32Array | undefined;
   /** Per path the set after import policy, 0: as received; or undefined while no policy changed anything. */
   after: Int32Array | undefined;
+  /** Per path the identifier it is advertised with (RFC 7911), 0: none yet; or undefined while no path has one. */
+  toldIds: Int32Array | undefined;
   /** Paths in use. */
   count: number;
   #end: number;
@@ -47,6 +52,7 @@ export class PathTable {
     this.words = new Int32Array(INITIAL_PATHS * PATH_WORDS);
     this.ids = undefined;
     this.after = undefined;
+    this.toldIds = undefined;
     this.count = 0;
     this.#end = 1;
     this.#free = 0;
@@ -72,6 +78,7 @@ export class PathTable {
     this.words[at + 2] = this.#free;
     if (this.ids !== undefined) this.ids[path] = 0;
     if (this.after !== undefined) this.after[path] = 0;
+    if (this.toldIds !== undefined) this.toldIds[path] = 0;
     this.#free = path;
     this.count--;
     if (this.count === 0) this.#reset();
@@ -91,6 +98,11 @@ export class PathTable {
       this.after = new Int32Array(this.words.length / PATH_WORDS);
     }
     this.after[path] = set;
+  }
+
+  setToldId(path: number, id: number): void {
+    this.toldIds ??= new Int32Array(this.words.length / PATH_WORDS);
+    this.toldIds[path] = id;
   }
 
   /** The set that counts: after import policy. */
@@ -113,6 +125,7 @@ export class PathTable {
       this.words = resizeInt32(this.words, capacity * PATH_WORDS);
       if (this.ids !== undefined) this.ids = resizeInt32(this.ids, capacity);
       if (this.after !== undefined) this.after = resizeInt32(this.after, capacity);
+      if (this.toldIds !== undefined) this.toldIds = resizeInt32(this.toldIds, capacity);
     }
     return path;
   }
@@ -123,6 +136,7 @@ export class PathTable {
     this.#free = 0;
     this.ids = undefined;
     this.after = undefined;
+    this.toldIds = undefined;
     if (this.words.length > INITIAL_PATHS * PATH_WORDS * 8) this.words = new Int32Array(INITIAL_PATHS * PATH_WORDS);
   }
 }

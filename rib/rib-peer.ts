@@ -1,6 +1,6 @@
 import type { FamilyName } from 'bgp-ts';
 import type { AdjRibIn } from './adj-rib-in.ts';
-import type { AdjRibOut } from './adj-rib-out.ts';
+import type { RibOut } from './adj-rib-out.ts';
 import type { SourceOwner } from './sources.ts';
 import type { RibPeerSettings, RibSession } from './types.ts';
 
@@ -18,7 +18,7 @@ export class RibPeer implements PeerHandle, SourceOwner {
   /** Number of this session in `Sources`; -1 while the session is down. */
   source: number;
   readonly ribIn: Map<FamilyName, AdjRibIn>;
-  readonly ribOut: Map<FamilyName, AdjRibOut>;
+  readonly ribOut: Map<FamilyName, RibOut>;
   /** Families of this session of which nothing is used (RFC 7606 §2). */
   readonly disabled: Set<FamilyName>;
 

@@ -1,6 +1,7 @@
 import { type FamilyName, type IpAddress, ipEquals, ipv4ToUint32, type PathAttributes, type Prefix } from 'bgp-ts';
 import { AdjRibIn } from './adj-rib-in.ts';
-import { AdjRibOut } from './adj-rib-out.ts';
+import { AdjRibOut, type RibOut } from './adj-rib-out.ts';
+import { AdjRibOutPaths } from './adj-rib-out-paths.ts';
 import { AttributeScanner } from './attribute-scan.ts';
 import { AttributeSets } from './attribute-sets.ts';
 import { BlockCache } from './block-cache.ts';
@@ -36,14 +37,14 @@ const SLICE_ROWS = 1024;
 /** Peers with the same export behaviour in one family. */
 interface Group {
   readonly key: string;
-  readonly out: AdjRibOut;
+  readonly out: RibOut;
   readonly nextHop: number;
   readonly members: Set<RibPeer>;
 }
 
 /** Told by the RIB when a running session's routes go through another Adj-RIB-Out (its export behaviour was changed). */
 export interface GroupListener {
-  groupChanged(peer: PeerHandle, family: FamilyName, from: AdjRibOut, to: AdjRibOut): void;
+  groupChanged(peer: PeerHandle, family: FamilyName, from: RibOut, to: RibOut): void;
   /** There is something to pack. */
   outDirty(): void;
 }
@@ -251,6 +252,16 @@ export class Rib {
     this.#originated.add(prefix, attributes, source);
   }
 
+  /** The peer is about to send a family again: until it does, what it sent before is stale (RFC 7313 §4). */
+  beginRefresh(peer: PeerHandle, family: FamilyName): void {
+    this.#own(peer).ribIn.get(family)?.beginRefresh();
+  }
+
+  /** The peer has sent a family again, or has had the time: what it did not repeat is withdrawn, in slices. */
+  endRefresh(peer: PeerHandle, family: FamilyName): void {
+    this.#own(peer).ribIn.get(family)?.endRefresh();
+  }
+
   /** Takes back what {@link originate} put there for this source. */
   unoriginate(prefix: Prefix, source: LocalSource): void {
     this.#originated.remove(prefix, source);
@@ -366,7 +377,7 @@ export class Rib {
   }
 
   /** Adj-RIB-Out that the running session belongs to, undefined if it does not have the family. */
-  adjRibOut(peer: PeerHandle, family: FamilyName): AdjRibOut | undefined {
+  adjRibOut(peer: PeerHandle, family: FamilyName): RibOut | undefined {
     return this.#own(peer).ribOut.get(family);
   }
 
@@ -437,7 +448,7 @@ export class Rib {
     return exportKey(peer.settings, peer.session, family);
   }
 
-  #join(peer: RibPeer, family: FamilyName): AdjRibOut {
+  #join(peer: RibPeer, family: FamilyName): RibOut {
     const key = this.#groupKey(peer, family);
     let group = this.#groups.get(key);
     if (group === undefined) {
@@ -462,13 +473,21 @@ export class Rib {
       );
     });
     const locRib = this.locRib(family);
-    const out = new AdjRibOut(family, exporter, this.sets, locRib, () => this.#groupListener?.outDirty());
-    locRib.addConsumer(out);
+    const onDirty = () => this.#groupListener?.outDirty();
+    let out: RibOut;
+    if (peer.session.addPathSend.has(family)) {
+      const maxPaths = peer.settings.addPathMax?.[family] ?? Number.POSITIVE_INFINITY;
+      out = new AdjRibOutPaths(family, exporter, this.sets, locRib, maxPaths, onDirty);
+      locRib.addPathConsumer(out);
+    } else {
+      out = new AdjRibOut(family, exporter, this.sets, locRib, onDirty);
+      locRib.addConsumer(out);
+    }
     out.markAll();
     return { key, out, nextHop, members };
   }
 
-  #leave(peer: RibPeer, family: FamilyName, out: AdjRibOut): void {
+  #leave(peer: RibPeer, family: FamilyName, out: RibOut): void {
     for (const group of this.#groups.values()) {
       if (group.out !== out) continue;
       group.members.delete(peer);

@@ -1,12 +1,12 @@
 import { decodeAttributes, encodeAttributes, type FamilyName, MessageType, type SessionContext } from 'bgp-ts';
-import type { ChangeBatch } from '../rib/adj-rib-out.ts';
-import { copyOctets } from '../rib/attribute-sets.ts';
+import type { PathKeys } from '../rib/adj-rib-out.ts';
+import { type AttributeSets, copyOctets } from '../rib/attribute-sets.ts';
+import type { ChangeBatch } from '../rib/change-batch.ts';
 import type { Rib } from '../rib/rib.ts';
 import { canonicalContext } from '../rib/set-values.ts';
+import type { SelectedNextHop } from '../rib/types.ts';
 
 const HEADER_OCTETS = 19;
-/** ADD-PATH identifier of the one path we send (RFC 7911 leaves its value to the sender). */
-const PATH_ID = 1;
 
 /** Rounds of up to an eighth of these share memory, which lives as long as the last of them. */
 const SHARED_OCTETS = 1 << 18;
@@ -16,7 +16,8 @@ const SHARED_NUMBERS = 1 << 14;
 export interface EncodingOptions {
   readonly family: FamilyName;
   readonly fourOctetAs: boolean;
-  readonly hasPathIds: boolean;
+  /** What the rows of a batch stand for where prefixes are sent with a path identifier (RFC 7911 §3). */
+  readonly keys: PathKeys | undefined;
   readonly maxOctets: number;
 }
 
@@ -25,7 +26,7 @@ export interface EncodingOptions {
  */
 export interface EncodedRound {
   readonly bytes: Uint8Array;
-  /** Rows that are in here, for a member that falls behind and has to be told of them otherwise. */
+  /** Rows (or keys) that are in here, for a member that falls behind and has to be told of them otherwise. */
   readonly rows: Int32Array;
   /** Part i is `bytes[partStart[i], partStart[i + 1])`, for `Audience` `partAudience[i]`, and holds `partUpdates[i]` messages. */
   readonly partStart: Int32Array;
@@ -71,6 +72,10 @@ export class UpdateEncoder {
     this.#numbers = new Int32Array(0);
     this.#numbersAt = SHARED_NUMBERS;
     this.#twoOctet = new Map();
+  }
+
+  get sets(): AttributeSets {
+    return this.#rib.sets;
   }
 
   /** Routes that were withdrawn instead of sent because their attributes do not fit a message (RFC 8654 §4). */
@@ -163,9 +168,12 @@ export class UpdateEncoder {
       length = bytes.length;
     }
     const isV4 = options.family === 'ipv4-unicast';
-    const overhead = HEADER_OCTETS + 4 + length + (isV4 ? 0 : 4 + this.#mpHeadOctets(set));
+    // IPv4 with an IPv6 next hop (RFC 8950) goes as IPv6 does.
+    const hop = this.#rib.nextHops.get(sets.nextHopOf(set));
+    const isMp = !isV4 || hop?.address.version === 6;
+    const overhead = HEADER_OCTETS + 4 + length + (isMp ? 4 + mpHeadOctets(hop) : 0);
     // The longest prefix must still fit.
-    const longest = (isV4 ? 5 : 17) + (options.hasPathIds ? 4 : 0);
+    const longest = (isV4 ? 5 : 17) + (options.keys === undefined ? 0 : 4);
     if (overhead + longest > options.maxOctets) {
       this.#tooLong += last - first;
       this.#withdraw(rows, first, last, options);
@@ -180,20 +188,23 @@ export class UpdateEncoder {
       out[this.#at++] = 0;
       const lengthAt = this.#at;
       this.#at += 2;
-      if (isV4) {
+      if (!isMp) {
         this.#copy(bytes, start, length);
         const octets = this.#at - lengthAt - 2;
         out[lengthAt] = octets >> 8;
         out[lengthAt + 1] = octets;
-        from = this.#nlri4(rows, from, last, message + options.maxOctets, options.hasPathIds);
+        from = this.#nlri4(rows, from, last, message + options.maxOctets, options.keys);
       } else {
         // MP_REACH_NLRI comes first (RFC 7606 §5.1).
         const attribute = this.#at;
         out[attribute] = 0x90;
         out[attribute + 1] = 14;
         this.#at += 4;
-        this.#mpHead(set);
-        from = this.#nlri6(rows, from, last, message + options.maxOctets - length, options.hasPathIds);
+        this.#mpHead(isV4 ? 1 : 2, hop);
+        const limit = message + options.maxOctets - length;
+        from = isV4
+          ? this.#nlri4(rows, from, last, limit, options.keys)
+          : this.#nlri6(rows, from, last, limit, options.keys);
         const value = this.#at - attribute - 4;
         out[attribute + 2] = value >> 8;
         out[attribute + 3] = value;
@@ -216,7 +227,7 @@ export class UpdateEncoder {
       const lengthAt = this.#at;
       if (isV4) {
         this.#at += 2;
-        from = this.#nlri4(rows, from, last, message + options.maxOctets - 2, options.hasPathIds);
+        from = this.#nlri4(rows, from, last, message + options.maxOctets - 2, options.keys);
         const octets = this.#at - lengthAt - 2;
         out[lengthAt] = octets >> 8;
         out[lengthAt + 1] = octets;
@@ -232,7 +243,7 @@ export class UpdateEncoder {
         out[attribute + 5] = 2;
         out[attribute + 6] = 1;
         this.#at = attribute + 7;
-        from = this.#nlri6(rows, from, last, message + options.maxOctets, options.hasPathIds);
+        from = this.#nlri6(rows, from, last, message + options.maxOctets, options.keys);
         const octets = this.#at - attribute;
         out[lengthAt + 2] = octets >> 8;
         out[lengthAt + 3] = octets;
@@ -244,24 +255,19 @@ export class UpdateEncoder {
   }
 
   /** Writes prefixes up to `limit`; the first row that did not fit. */
-  #nlri4(rows: Int32Array, first: number, last: number, limit: number, hasPathIds: boolean): number {
+  #nlri4(rows: Int32Array, first: number, last: number, limit: number, keys: PathKeys | undefined): number {
     const out = this.#out;
     const table = this.#rib.locRib('ipv4-unicast').prefixes.rows;
+    const idOctets = keys === undefined ? 0 : 4;
     let at = this.#at;
     let i = first;
     for (; i < last; i++) {
-      const row = rows[i]! << 2;
+      const row = (keys === undefined ? rows[i]! : keys.row[rows[i]!]!) << 2;
       const address = table[row]!;
       const length = table[row + 1]! & 0xff;
       const octets = (length + 7) >> 3;
-      if (at + octets + (hasPathIds ? 5 : 1) > limit) break;
-      if (hasPathIds) {
-        out[at] = 0;
-        out[at + 1] = 0;
-        out[at + 2] = 0;
-        out[at + 3] = PATH_ID;
-        at += 4;
-      }
+      if (at + octets + idOctets + 1 > limit) break;
+      if (keys !== undefined) at = writeId(out, at, keys.pathId[rows[i]!]!);
       out[at++] = length;
       if (octets > 0) out[at] = address >>> 24;
       if (octets > 1) out[at + 1] = address >>> 16;
@@ -273,23 +279,18 @@ export class UpdateEncoder {
     return i;
   }
 
-  #nlri6(rows: Int32Array, first: number, last: number, limit: number, hasPathIds: boolean): number {
+  #nlri6(rows: Int32Array, first: number, last: number, limit: number, keys: PathKeys | undefined): number {
     const out = this.#out;
     const table = this.#rib.locRib('ipv6-unicast').prefixes.rows;
+    const idOctets = keys === undefined ? 0 : 4;
     let at = this.#at;
     let i = first;
     for (; i < last; i++) {
-      const row = rows[i]! << 3;
+      const row = (keys === undefined ? rows[i]! : keys.row[rows[i]!]!) << 3;
       const length = table[row + 4]! & 0xff;
       const octets = (length + 7) >> 3;
-      if (at + octets + (hasPathIds ? 5 : 1) > limit) break;
-      if (hasPathIds) {
-        out[at] = 0;
-        out[at + 1] = 0;
-        out[at + 2] = 0;
-        out[at + 3] = PATH_ID;
-        at += 4;
-      }
+      if (at + octets + idOctets + 1 > limit) break;
+      if (keys !== undefined) at = writeId(out, at, keys.pathId[rows[i]!]!);
       out[at++] = length;
       for (let k = 0; k < octets; k++) out[at + k] = table[row + (k >> 2)]! >>> (24 - ((k & 3) << 3));
       at += octets;
@@ -298,18 +299,12 @@ export class UpdateEncoder {
     return i;
   }
 
-  #mpHeadOctets(set: number): number {
-    const hop = this.#rib.nextHops.get(this.#rib.sets.nextHopOf(set));
-    return 5 + 16 + (hop?.linkLocal === undefined ? 0 : 16);
-  }
-
   /** AFI, SAFI, next hop, reserved octet (RFC 4760 §3, RFC 2545 §3). */
-  #mpHead(set: number): void {
+  #mpHead(afi: number, hop: SelectedNextHop | undefined): void {
     const out = this.#out;
-    const hop = this.#rib.nextHops.get(this.#rib.sets.nextHopOf(set));
     const octets = hop?.linkLocal === undefined ? 16 : 32;
     out[this.#at] = 0;
-    out[this.#at + 1] = 2;
+    out[this.#at + 1] = afi;
     out[this.#at + 2] = 1;
     out[this.#at + 3] = octets;
     if (hop !== undefined) out.set(hop.address.octets, this.#at + 4);
@@ -361,6 +356,19 @@ export class UpdateEncoder {
     this.#out = grown;
     this.#view = new DataView(grown.buffer);
   }
+}
+
+function writeId(out: Uint8Array, at: number, id: number): number {
+  out[at] = id >>> 24;
+  out[at + 1] = id >>> 16;
+  out[at + 2] = id >>> 8;
+  out[at + 3] = id;
+  return at + 4;
+}
+
+/** Octets that MP_REACH_NLRI takes up to its prefixes. */
+function mpHeadOctets(hop: SelectedNextHop | undefined): number {
+  return 5 + 16 + (hop?.linkLocal === undefined ? 0 : 16);
 }
 
 function doubled(column: Int32Array): Int32Array {

@@ -1,5 +1,6 @@
 import { encodeEndOfRib, type FamilyName } from 'bgp-ts';
-import { type AdjRibOut, Audience, type ChangeBatch } from '../rib/adj-rib-out.ts';
+import type { BatchLimits, RibOut } from '../rib/adj-rib-out.ts';
+import { Audience, type ChangeBatch } from '../rib/change-batch.ts';
 import { BitSet } from '../rib/columns.ts';
 import type { PeerHandle } from '../rib/rib.ts';
 import { canonicalContext } from '../rib/set-values.ts';
@@ -10,6 +11,8 @@ import type { EncodedRound, EncodingOptions, UpdateEncoder } from './update-enco
 export interface GroupLimits {
   /** Most rows packed in one go. */
   readonly batchRows: number;
+  /** No more is packed once it makes for so many octets of messages, about. */
+  readonly batchOctets: number;
   /** Octets a lane keeps for members that lag before they are left to a lane of their own. */
   readonly laneOctets: number;
 }
@@ -33,6 +36,8 @@ interface Member {
   part: number;
   /** End-of-RIB is due once the lane has gone through so many rows; -1: was sent. */
   endOfRibAt: number;
+  /** A refresh that is to be marked (RFC 7313): due after End-of-RIB, or begun and not ended. */
+  refresh: 'none' | 'due' | 'begun';
 }
 
 /**
@@ -47,8 +52,10 @@ interface Lane {
   base: number;
   /** Octets in `rounds`. */
   octets: number;
-  /** Side lanes: rows whose state the members have not been told, and where to go on looking for them. */
+  /** Side lanes: rows (or keys, see `RibOut`) whose state the members have not been told, and where to go on looking for them. */
   readonly pending: BitSet;
+  /** Side lanes: what a member may hold, so that the rest need not be withdrawn; undefined: that is not known. */
+  readonly held: BitSet | undefined;
   cursor: number;
   /** Rows gone through since the lane began. */
   done: number;
@@ -58,11 +65,12 @@ interface Lane {
 
 /** Sends what one Adj-RIB-Out says to the sessions that share it. */
 export class UpdateGroup {
-  readonly out: AdjRibOut;
+  readonly out: RibOut;
   readonly #encoder: UpdateEncoder;
   readonly #options: EncodingOptions;
   readonly #limits: GroupLimits;
   readonly #batch: ChangeBatch;
+  readonly #batchLimits: BatchLimits;
   readonly #members: Map<Receiver, Member>;
   /** Sources of the members. */
   readonly #sources: Set<number>;
@@ -73,13 +81,7 @@ export class UpdateGroup {
   readonly #holdsRow: (row: number) => boolean;
   #needsPump: boolean;
 
-  constructor(
-    out: AdjRibOut,
-    encoder: UpdateEncoder,
-    batch: ChangeBatch,
-    options: EncodingOptions,
-    limits: GroupLimits,
-  ) {
+  constructor(out: RibOut, encoder: UpdateEncoder, batch: ChangeBatch, options: EncodingOptions, limits: GroupLimits) {
     this.out = out;
     this.#encoder = encoder;
     this.#options = options;
@@ -87,7 +89,8 @@ export class UpdateGroup {
     this.#batch = batch;
     this.#members = new Map();
     this.#sources = new Set();
-    this.#main = newLane(true);
+    this.#main = newLane(true, undefined);
+    this.#batchLimits = { rows: limits.batchRows, octets: limits.batchOctets };
     this.#sides = new Set();
     this.#endOfRib = encodeEndOfRib(options.family, canonicalContext);
     this.#isMember = (source) => this.#sources.has(source);
@@ -108,31 +111,57 @@ export class UpdateGroup {
   join(receiver: Receiver): void {
     const lane = this.out.count === 0 ? this.#main : this.#dumpLane();
     const rows = lane.isMain ? this.out.dirtyCount : lane.pending.count;
-    this.#enter(receiver, lane, lane.done + rows);
+    this.#enter(receiver, lane, lane.done + rows, 'none');
   }
 
   /** A session that belonged to `from` so far: it is told the differences. */
   moveFrom(receiver: Receiver, from: UpdateGroup): void {
+    const { out } = this;
     const before = from.#members.get(receiver);
-    const lane = newLane(false);
+    const held = new BitSet();
+    const lane = newLane(false, held);
     lane.waitsForGroup = true;
-    if (before !== undefined) from.#collectUntold(before, lane.pending);
-    addTold(from.out, lane.pending);
-    addTold(this.out, lane.pending);
+    // Rows are the same in both groups, keys are not.
+    const take = (key: number) => held.add(out.keyFor(from.out.rowOf(key), from.out.pathIdOf(key)));
+    if (before !== undefined) from.#eachUntold(before, take);
+    eachTold(from.out, receiver.source, take);
+    addAll(held, lane.pending);
+    addTold(out, lane.pending);
     this.#sides.add(lane);
-    this.#enter(receiver, lane, before === undefined || before.endOfRibAt >= 0 ? lane.pending.count : -1);
+    const isAtStart = before === undefined || before.endOfRibAt >= 0;
+    this.#enter(receiver, lane, isAtStart ? lane.pending.count : -1, before?.refresh ?? 'none');
     from.leave(receiver);
   }
 
-  /** The peer asks for everything again (RFC 2918). */
+  /**
+   * The peer asks for everything again (RFC 2918). Where that was agreed on, begin and end are marked, but not before End-of-RIB is sent
+   * (RFC 7313 §4).
+   */
   refresh(receiver: Receiver): void {
     const member = this.#members.get(receiver);
     if (member === undefined) return;
-    const lane = newLane(false);
-    this.#collectUntold(member, lane.pending);
+    const isMarked = receiver.port.negotiated.enhancedRefresh;
+    if (isMarked && member.endOfRibAt >= 0) {
+      member.refresh = 'due';
+      this.#needsPump = true;
+    } else {
+      this.#beginRefresh(member, isMarked);
+    }
+  }
+
+  #beginRefresh(member: Member, isMarked: boolean): void {
+    const { receiver } = member;
+    const held = new BitSet();
+    const lane = newLane(false, held);
+    this.#eachUntold(member, (key) => held.add(key));
+    eachTold(this.out, receiver.source, (key) => held.add(key));
+    addAll(held, lane.pending);
     addTold(this.out, lane.pending);
     this.#sides.add(lane);
     this.#move(member, lane);
+    if (!isMarked) return;
+    member.refresh = 'begun';
+    receiver.port.markRefresh(this.family, 'begin');
   }
 
   /** The session is over. */
@@ -175,11 +204,12 @@ export class UpdateGroup {
     const mark =
       sides.size === 0
         ? undefined
-        : (row: number) => {
-            for (const side of sides) side.pending.add(row);
+        : (key: number) => {
+            for (const side of sides) side.pending.add(key);
           };
     const before = this.out.dirtyCount;
-    this.out.takeChanges(this.#limits.batchRows, this.#batch, this.#isMember, mark);
+    this.#measure();
+    this.out.takeChanges(this.#batchLimits, this.#batch, this.#isMember, mark);
     lane.done += before - this.out.dirtyCount;
     if (lane.members.size > 0) this.#push(lane);
     this.#needsPump = true;
@@ -196,23 +226,41 @@ export class UpdateGroup {
     if (lane.pending.count === 0 || !canPack(lane)) return false;
     const batch = this.#batch;
     const { out } = this;
+    const { held } = lane;
+    const { rows, octets } = this.#batchLimits;
+    const [first] = lane.members;
+    const sole = lane.members.size === 1 ? first?.receiver.source : undefined;
     batch.clear();
-    let row = lane.cursor;
-    for (let n = 0; n < this.#limits.batchRows && lane.pending.count > 0; n++) {
-      row = lane.pending.next(row);
-      if (row < 0) row = lane.pending.next(0);
-      lane.pending.delete(row);
+    this.#measure();
+    let key = lane.cursor;
+    for (let n = 0; n < rows && batch.octets < octets && lane.pending.count > 0; n++) {
+      key = lane.pending.next(key);
+      if (key < 0) key = lane.pending.next(0);
+      lane.pending.delete(key);
       lane.done++;
-      const set = out.toldOf(row);
-      const source = out.sourceOf(row);
+      const set = out.toldOf(key);
+      const source = out.sourceOf(key);
       const isOwn = set !== 0 && this.#isMember(source);
-      batch.add(row, Audience.allBut(isOwn ? source : 0), set);
-      if (isOwn) batch.add(row, Audience.only(source), 0);
+      const wasHeld = held === undefined || held.has(key);
+      if (set !== 0 && (!isOwn || source !== sole)) {
+        batch.add(key, Audience.allBut(isOwn ? source : 0), set);
+        held?.add(key);
+      } else {
+        held?.delete(key);
+      }
+      // Nobody is told that something is gone which he never had: least of all that it is his own.
+      if (!wasHeld) continue;
+      if (isOwn) batch.add(key, Audience.only(source), 0);
+      else if (set === 0) batch.add(key, Audience.allBut(0), 0);
     }
-    lane.cursor = row;
+    lane.cursor = key;
     batch.sort();
     this.#push(lane);
     return true;
+  }
+
+  #measure(): void {
+    this.#batch.measureBy(this.#encoder.sets, this.#options.maxOctets);
   }
 
   #push(lane: Lane): void {
@@ -275,6 +323,14 @@ export class UpdateGroup {
       member.endOfRibAt = -1;
       if (!receiver.port.send(this.#endOfRib, 1)) receiver.isBlocked = true;
     }
+    if (member.refresh === 'due') {
+      this.#beginRefresh(member, true);
+      return;
+    }
+    if (member.refresh === 'begun') {
+      member.refresh = 'none';
+      receiver.port.markRefresh(this.family, 'end');
+    }
     if (!lane.isMain) this.#move(member, this.#main);
   }
 
@@ -299,9 +355,10 @@ export class UpdateGroup {
       if (member.round - lane.base > lane.rounds.length >> 1 || member.round === end) continue;
       let side = byRound.get(member.round);
       if (side === undefined) {
-        side = newLane(false);
+        side = newLane(false, undefined);
         byRound.set(member.round, side);
-        this.#collectUntold(member, side.pending);
+        const { pending } = side;
+        this.#eachUntold(member, (key) => pending.add(key));
         this.#sides.add(side);
       }
       this.#move(member, side);
@@ -314,28 +371,29 @@ export class UpdateGroup {
       // Sessions that come up together share a dump, as long as it has not begun.
       if (lane.done === 0 && !lane.waitsForGroup) return lane;
     }
-    const lane = newLane(false);
+    const lane = newLane(false, new BitSet());
     addTold(this.out, lane.pending);
     this.#sides.add(lane);
     return lane;
   }
 
-  /** Rows that a member may not have been told as the group was: in rounds it has not sent, or that its lane has not come to. */
-  #collectUntold(member: Member, into: BitSet): void {
+  /** Rows (or keys) that a member may not have been told as the group was: in rounds it has not sent, or that its lane has not come to. */
+  #eachUntold(member: Member, take: (key: number) => void): void {
     const { lane } = member;
     for (const round of lane.rounds.slice(member.round - lane.base)) {
-      for (let i = 0; i < round.rows.length; i++) into.add(round.rows[i]!);
+      for (let i = 0; i < round.rows.length; i++) take(round.rows[i]!);
     }
-    for (let row = lane.pending.next(0); row >= 0; row = lane.pending.next(row + 1)) into.add(row);
+    for (let key = lane.pending.next(0); key >= 0; key = lane.pending.next(key + 1)) take(key);
   }
 
-  #enter(receiver: Receiver, lane: Lane, endOfRibAt: number): void {
+  #enter(receiver: Receiver, lane: Lane, endOfRibAt: number, refresh: Member['refresh']): void {
     const member: Member = {
       receiver,
       lane,
       round: lane.base + lane.rounds.length,
       part: 0,
       endOfRibAt,
+      refresh,
     };
     this.#members.set(receiver, member);
     this.#sources.add(receiver.source);
@@ -361,7 +419,7 @@ export class UpdateGroup {
   }
 }
 
-function newLane(isMain: boolean): Lane {
+function newLane(isMain: boolean, held: BitSet | undefined): Lane {
   return {
     isMain,
     members: new Set(),
@@ -369,6 +427,7 @@ function newLane(isMain: boolean): Lane {
     base: 0,
     octets: 0,
     pending: new BitSet(),
+    held,
     cursor: 0,
     done: 0,
     waitsForGroup: false,
@@ -394,6 +453,17 @@ function isFor(audience: number, source: number): boolean {
   return (audience >> 1 === source) === isOnly;
 }
 
-function addTold(out: AdjRibOut, into: BitSet): void {
-  for (let row = 1; row < out.end; row++) if (out.toldOf(row) !== 0) into.add(row);
+function addTold(out: RibOut, into: BitSet): void {
+  const { end } = out;
+  for (let key = 1; key < end; key++) if (out.toldOf(key) !== 0) into.add(key);
+}
+
+/** What the member with this source was told. */
+function eachTold(out: RibOut, source: number, take: (key: number) => void): void {
+  const { end } = out;
+  for (let key = 1; key < end; key++) if (out.toldOf(key) !== 0 && out.sourceOf(key) !== source) take(key);
+}
+
+function addAll(from: BitSet, to: BitSet): void {
+  for (let key = from.next(0); key >= 0; key = from.next(key + 1)) to.add(key);
 }

@@ -1,9 +1,13 @@
 import type { FamilyName } from 'bgp-ts';
-import { type AdjRibOut, ChangeBatch } from '../rib/adj-rib-out.ts';
+import type { RibOut } from '../rib/adj-rib-out.ts';
+import { ChangeBatch } from '../rib/change-batch.ts';
 import type { GroupListener, PeerHandle, Rib } from '../rib/rib.ts';
 import type { SessionPort } from './peer-handlers.ts';
 import { UpdateEncoder } from './update-encode.ts';
 import { type GroupLimits, type Receiver, UpdateGroup } from './update-group.ts';
+
+/** A batch is a few tens of milliseconds' work, and a lane holds two of the largest. */
+const defaultLimits: GroupLimits = { batchRows: 16_384, batchOctets: 2 << 20, laneOctets: 4 << 20 };
 
 /** What a session is told in, family by family. */
 interface Session {
@@ -17,10 +21,10 @@ export class UpdateOut implements GroupListener {
   readonly #limits: GroupLimits;
   readonly #encoder: UpdateEncoder;
   readonly #batch: ChangeBatch;
-  readonly #groups: Map<AdjRibOut, UpdateGroup>;
+  readonly #groups: Map<RibOut, UpdateGroup>;
   readonly #sessions: Map<PeerHandle, Session>;
 
-  constructor(rib: Rib, limits: GroupLimits = { batchRows: 16_384, laneOctets: 4 << 20 }) {
+  constructor(rib: Rib, limits: GroupLimits = defaultLimits) {
     this.#rib = rib;
     this.#limits = limits;
     this.#encoder = new UpdateEncoder(rib);
@@ -72,7 +76,7 @@ export class UpdateOut implements GroupListener {
     this.#rib.observer.workArrived();
   }
 
-  /** The peer asks for everything again (RFC 2918). */
+  /** The peer asks for everything again (RFC 2918); where agreed on, begin and end are marked (RFC 7313). */
   routeRefresh(peer: PeerHandle, family: FamilyName): void {
     const session = this.#sessions.get(peer);
     if (session === undefined) return;
@@ -96,7 +100,7 @@ export class UpdateOut implements GroupListener {
     return false;
   }
 
-  groupChanged(peer: PeerHandle, family: FamilyName, from: AdjRibOut, to: AdjRibOut): void {
+  groupChanged(peer: PeerHandle, family: FamilyName, from: RibOut, to: RibOut): void {
     const session = this.#sessions.get(peer);
     const before = this.#groups.get(from);
     if (session === undefined || before === undefined) return;
@@ -111,7 +115,7 @@ export class UpdateOut implements GroupListener {
     this.#rib.observer.workArrived();
   }
 
-  #groupOf(out: AdjRibOut, port: SessionPort): UpdateGroup {
+  #groupOf(out: RibOut, port: SessionPort): UpdateGroup {
     let group = this.#groups.get(out);
     if (group === undefined) {
       const { negotiated } = port;
@@ -122,7 +126,7 @@ export class UpdateOut implements GroupListener {
         {
           family: out.family,
           fourOctetAs: negotiated.fourOctetAs,
-          hasPathIds: negotiated.addPathSend.has(out.family),
+          keys: out.keys,
           maxOctets: negotiated.maxOctets,
         },
         this.#limits,

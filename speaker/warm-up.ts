@@ -142,6 +142,7 @@ function join(rib: Rib, out: UpdateOut, name: string, remoteAs: number, address:
     addPathSend: new Set(),
     routeRefresh: true,
     holdSeconds: 0,
+    enhancedRefresh: true,
     keepaliveSeconds: 0,
     maxOctets: 4096,
     kind: 'ebgp',

@@ -71,6 +71,7 @@ function addPeer(rib: Rib, out: UpdateOut, n: number, policy: Policy): Peer {
     fourOctetAs: true,
     addPathReceive: new Set(),
     addPathSend: new Set(),
+    extendedNextHop: new Set(),
     kind: 'ebgp',
   };
   const negotiated: Negotiated = {
@@ -78,6 +79,7 @@ function addPeer(rib: Rib, out: UpdateOut, n: number, policy: Policy): Peer {
     kind: 'ebgp',
     families: new Set(['ipv4-unicast', 'ipv6-unicast']),
     routeRefresh: true,
+    enhancedRefresh: true,
     maxOctets: 4096,
     holdSeconds: 90,
     keepaliveSeconds: 30,
@@ -101,6 +103,7 @@ function addPeer(rib: Rib, out: UpdateOut, n: number, policy: Policy): Peer {
       return true;
     },
     requestRefresh: () => true,
+      markRefresh() {},
     close() {},
     pauseReading() {},
     resumeReading() {},

@@ -21,6 +21,8 @@ import type { RibPeerSettings } from '../../rib/types.ts';
 export interface NaivePeer {
   settings: RibPeerSettings;
   isUp: boolean;
+  /** It is told several paths a prefix. */
+  readonly hasPathIds?: boolean;
   readonly routerId: IpAddress;
   readonly localAddress: IpAddress;
   /** What it sent: by prefix text, then path id. */
@@ -125,9 +127,27 @@ export class NaiveRib {
     return found;
   }
 
-  /** The best path: RFC 4271 §9.1.2.2 as an elimination, step by step. */
+  /** The best path. */
   best(key: string): NaivePath | undefined {
+    return this.#bestOf(this.candidates(key));
+  }
+
+  /** The best `max` paths: the best one, then the best one had that one not been there, and so on. */
+  bestSeveral(key: string, max: number): NaivePath[] {
     let left = this.candidates(key);
+    const found: NaivePath[] = [];
+    while (found.length < max) {
+      const best = this.#bestOf(left);
+      if (best === undefined) break;
+      found.push(best);
+      left = left.filter((path) => path !== best);
+    }
+    return found;
+  }
+
+  /** RFC 4271 §9.1.2.2 as an elimination, step by step. */
+  #bestOf(candidates: readonly NaivePath[]): NaivePath | undefined {
+    let left = [...candidates];
     const keepLowest = (value: (path: NaivePath) => number) => {
       const lowest = Math.min(...left.map(value));
       left = left.filter((path) => value(path) === lowest);
@@ -158,14 +178,18 @@ export class NaiveRib {
     return left[0];
   }
 
-  /** What a peer should have been told, by prefix text. */
-  told(peer: NaivePeer): Map<string, PathAttributes> {
-    const told = new Map<string, PathAttributes>();
+  /** What a peer should have been told, by prefix text: one path, or with ADD-PATH (RFC 7911) several in no particular order. */
+  told(peer: NaivePeer): Map<string, PathAttributes[]> {
+    const told = new Map<string, PathAttributes[]>();
     if (!peer.isUp) return told;
-    for (const key of this.prefixes.keys()) {
-      const best = this.best(key);
-      const attributes = best === undefined || best.peer === peer ? undefined : this.#exported(best, peer);
-      if (attributes !== undefined) told.set(key, attributes);
+    for (const [key, { address }] of this.prefixes) {
+      const family = address.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
+      const max = peer.hasPathIds === true ? (peer.settings.addPathMax?.[family] ?? Number.POSITIVE_INFINITY) : 1;
+      const found = this.bestSeveral(key, max)
+        .filter((path) => path.peer !== peer)
+        .map((path) => this.#exported(path, peer))
+        .filter((attributes) => attributes !== undefined);
+      if (found.length > 0) told.set(key, found);
     }
     return told;
   }

@@ -35,6 +35,7 @@ export interface LabSession {
   readonly routerId?: IpAddress;
 }
 
+  readonly enhancedRefresh?: boolean;
 /**
  * A RIB with both ends of update handling, and peers that are nothing but a fake socket: what they say goes in as octets, what they are
  * told is decoded and kept as they would.
@@ -107,7 +108,7 @@ export class RibLab {
 /** A peer of the lab. */
 export class LabPeer {
   readonly handle: PeerHandle;
-  /** By prefix text, what the peer holds from us. */
+  /** By prefix text, and where there are path identifiers ` ID` behind it, what the peer holds from us. */
   readonly told = new Map<string, PathAttributes>();
   /** End-of-RIB markers received, in order, with how much was told by then. */
   readonly endOfRib: { family: FamilyName; told: number }[] = [];
@@ -119,6 +120,10 @@ export class LabPeer {
   readonly buffers: Uint8Array[] = [];
   /** Called after each UPDATE was taken in. */
   onTold: () => void = () => {};
+  /** Withdrawals of what it did not hold, by the key of `told`. */
+  readonly needless: string[] = [];
+  /** Refreshes that were marked, with what was announced between begin and end; the last one may not be ended. */
+  readonly refreshes: { family: FamilyName; announced: Set<string>; isEnded: boolean }[] = [];
   updateIn: UpdateIn | undefined;
   readonly #lab: RibLab;
   readonly #session: LabSession;
@@ -144,7 +149,7 @@ export class LabPeer {
   }
 
   up(): void {
-    const { families = ['ipv4-unicast', 'ipv6-unicast'], maxOctets = 4096 } = this.#session;
+    const { families = ['ipv4-unicast', 'ipv6-unicast'], maxOctets = 4096, enhancedRefresh = true } = this.#session;
     const { settings, context } = this;
     this.told.clear();
     this.endOfRib.length = 0;
@@ -153,6 +158,8 @@ export class LabPeer {
       families: new Set(families),
       fourOctetAs: context.fourOctetAs,
       addPathReceive: context.addPathSend,
+    this.needless.length = 0;
+    this.refreshes.length = 0;
       addPathSend: context.addPathReceive,
       routeRefresh: true,
       holdSeconds: 90,
@@ -161,6 +168,7 @@ export class LabPeer {
       kind: settings.kind,
       localAs: settings.localAs,
       remoteAs: settings.remoteAs,
+      enhancedRefresh,
       localRouterId: ip('10.0.0.1'),
       remoteRouterId: this.#session.routerId ?? settings.address,
       localAddress: this.#session.localAddress ?? ip('10.0.0.1'),
@@ -183,6 +191,9 @@ export class LabPeer {
     this.#lab.rib.sessionUp(this.handle, negotiated);
     this.updateIn = new UpdateIn(this.#lab.rib, this.handle, negotiated);
     this.#lab.out.sessionUp(this.handle, port);
+      markRefresh: (family, mark) => {
+        if (enhancedRefresh) this.#mark(family, mark);
+      },
   }
 
   down(): void {
@@ -236,12 +247,33 @@ export class LabPeer {
       if (length < HEADER_OCTETS || length > (this.#session.maxOctets ?? 4096) || at + length > bytes.length) {
         throw new Error(`message of ${length} octets at ${at} of ${bytes.length}`);
       }
+  /** As a peer should (RFC 7313 §4): what was not announced between the marks is gone. */
+  #mark(family: FamilyName, mark: 'begin' | 'end'): void {
+    if (!this.endOfRib.some((marker) => marker.family === family)) throw new Error('refresh before End-of-RIB');
+    const open = this.refreshes.find((refresh) => refresh.family === family && !refresh.isEnded);
+    if (mark === 'begin') {
+      if (open === undefined) this.refreshes.push({ family, announced: new Set(), isEnded: false });
+      else open.announced.clear();
+      return;
+    }
+    if (open === undefined) throw new Error('end of a refresh that was not begun');
+    open.isEnded = true;
+    for (const key of this.told.keys()) {
+      if (key.includes(':') === (family === 'ipv6-unicast') && !open.announced.has(key)) this.told.delete(key);
+    }
+  }
+
       const decoded = decodeUpdate(bytes.subarray(at + HEADER_OCTETS, at + length), this.context);
       if (!decoded.ok) throw new Error(`UPDATE refused: ${JSON.stringify(decoded.error)}`);
       const { withdrawn, mpUnreach, nlri, mpReach, attributes, problems, endOfRib } = decoded.value;
       if (problems.length > 0) throw new Error(problems.map(({ message }) => message).join('; '));
-      for (const { prefix } of [...withdrawn, ...(mpUnreach?.withdrawn ?? [])]) this.told.delete(formatPrefix(prefix));
-      for (const { prefix } of [...nlri, ...(mpReach?.nlri ?? [])]) this.told.set(formatPrefix(prefix), attributes);
+      for (const entry of [...withdrawn, ...(mpUnreach?.withdrawn ?? [])]) {
+        if (!this.told.delete(toldKey(entry))) this.needless.push(toldKey(entry));
+      }
+      for (const entry of [...nlri, ...(mpReach?.nlri ?? [])]) {
+        this.told.set(toldKey(entry), attributes);
+        for (const { isEnded, announced } of this.refreshes) if (!isEnded) announced.add(toldKey(entry));
+      }
       if (endOfRib !== undefined) this.endOfRib.push({ family: endOfRib, told: this.told.size });
       this.updates++;
       this.onTold();
@@ -254,3 +286,7 @@ export class LabPeer {
 function entries(prefixes: readonly Prefix[], pathId: number | undefined): NlriEntry[] {
   return prefixes.map((prefix) => (pathId === undefined ? { prefix } : { prefix, pathId }));
 }
+function toldKey({ prefix, pathId }: NlriEntry): string {
+  return pathId === undefined ? formatPrefix(prefix) : `${formatPrefix(prefix)} ${pathId}`;
+}
+

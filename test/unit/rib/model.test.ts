@@ -135,11 +135,19 @@ const specs: readonly { settings: RibPeerSettings; session: LabSession }[] = [
   ebgp('tor1', '10.0.1.1', 100001, { enforceFirstAs: false }),
   ebgp('tor2', '10.0.1.2', 100002, { enforceFirstAs: false, importPolicy: preferCommunity }),
   ebgp('old', '10.0.1.3', 65003, { nextHop: 'unchanged', exportMed: true }, { fourOctetAs: false }),
-  ebgp('paths', '10.0.1.4', 100004, { exportPolicy: exportChange }, { addPathReceive: true, addPathSend: true }),
+  ebgp(
+    'paths',
+    '10.0.1.4',
+    100004,
+    { exportPolicy: exportChange, addPathMax: { 'ipv4-unicast': 2 } },
+    { addPathReceive: true, addPathSend: true },
+  ),
   ibgp('client1', '10.0.2.1', { routeReflectorClient: true }),
   ibgp('client2', '10.0.2.2', { routeReflectorClient: true, exportPolicy: exportChange }),
   ibgp('plain1', '10.0.2.3', { nextHop: 'self' }),
   ibgp('plain2', '10.0.2.4', { importPolicy: preferCommunity }),
+  ebgp('all', '10.0.1.6', 100006, { exportPolicy: staged }, { addPathSend: true }),
+  ibgp('reflected', '10.0.2.5', { routeReflectorClient: true }, { addPathReceive: true, addPathSend: true }),
   ebgp('node', '10.0.1.5', 100005, { exportOnlyLocal: true, allowOwnAs: 1 }),
 ];
 
@@ -154,12 +162,12 @@ function ebgp(
   return { settings: { ...base, importPolicy: acceptAll, exportPolicy: acceptAll, ...more }, session };
 }
 
-function ibgp(name: string, address: string, more: Partial<RibPeerSettings>) {
+function ibgp(name: string, address: string, more: Partial<RibPeerSettings>, session: LabSession = {}) {
   const base = { name, address: ip(address), kind: 'ibgp' as const, remoteAs: LOCAL_AS, localAs: LOCAL_AS };
   const settings = { ...base, importPolicy: acceptAll, exportPolicy: acceptAll, ...more };
   // Router ids in the opposite order of addresses.
   const last = 200 - (settings.address.octets[3] ?? 0);
-  return { settings, session: { routerId: ip(`10.250.0.${last}`) } };
+  return { settings, session: { routerId: ip(`10.250.0.${last}`), ...session } };
 }
 
 interface Sample {
@@ -239,6 +247,8 @@ type Operation =
   | { type: 'withdraw'; peer: number; version: 4 | 6; which: number[]; pathId: number }
   | { type: 'down' | 'up' | 'stick' | 'unstick' | 'refreshIn' | 'routeRefresh'; peer: number }
   | { type: 'policy'; peer: number; importPolicy: number; exportPolicy: number }
+  | { type: 'paths'; peer: number; max: number | undefined }
+  | { type: 'refreshed'; peer: number; sample: Sample; which: number[]; pathId: number; isCut: boolean }
   | { type: 'client'; peer: number; isClient: boolean }
   | { type: 'originate'; version: 4 | 6; which: number; med: number | undefined }
   | { type: 'unoriginate'; version: 4 | 6; which: number }
@@ -286,6 +296,25 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     }),
   },
   {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('paths' as const),
+      peer: peerIndex,
+      max: fc.constantFrom(undefined, 1, 2, 3),
+    }),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      type: fc.constant('refreshed' as const),
+      peer: peerIndex,
+      sample,
+      which,
+      pathId,
+      isCut: fc.boolean(),
+    }),
+  },
+  {
     weight: 1,
     arbitrary: fc.record({ type: fc.constant('client' as const), peer: peerIndex, isClient: fc.boolean() }),
   },
@@ -324,7 +353,7 @@ class Pair {
   readonly naive: NaiveRib;
   readonly peers: { readonly fast: LabPeer; readonly plain: NaivePeer; readonly session: LabSession }[];
 
-  constructor(limits = { batchRows: 2, laneOctets: 150 }) {
+  constructor(limits = { batchRows: 2, batchOctets: 1 << 20, laneOctets: 150 }) {
     this.lab = new RibLab({ clusterId: CLUSTER_ID, ownAddresses: OWN, sliceRows: 2 }, limits);
     this.naive = new NaiveRib({
       localAs: LOCAL_AS,
@@ -337,6 +366,7 @@ class Pair {
       const plain: NaivePeer = {
         settings,
         isUp: false,
+        hasPathIds: session.addPathSend === true,
         routerId: session.routerId ?? settings.address,
         localAddress: ROUTER_ID,
         ribIn: new Map(),
@@ -422,6 +452,25 @@ class Pair {
           exportPolicy: at(policies, op.exportPolicy),
         });
         return;
+      case 'paths':
+        this.#settings(op.peer, { addPathMax: op.max === undefined ? {} : { 'ipv4-unicast': op.max } });
+        return;
+      case 'refreshed': {
+        if (!plain.isUp) return;
+        // The peer repeats one path and forgets the others; now and then it begins again before it has ended.
+        const family = op.sample.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
+        lab.rib.beginRefresh(fast.handle, family);
+        if (op.isCut) {
+          this.#runPeer({ ...op, type: 'announce' });
+          lab.rib.beginRefresh(fast.handle, family);
+        }
+        for (const target of prefixes[op.sample.version]) {
+          for (const known of [0, 1, 2]) naive.withdraw(plain, target, known);
+        }
+        if (!op.isCut) this.#runPeer({ ...op, type: 'announce' });
+        lab.rib.endRefresh(fast.handle, family);
+        return;
+      }
       case 'client':
         if (plain.settings.kind === 'ibgp') this.#settings(op.peer, { routeReflectorClient: op.isClient });
         return;
@@ -452,14 +501,11 @@ class Pair {
     for (const { fast, plain } of this.peers) {
       const { name } = plain.settings;
       if (!plain.isUp) continue;
-      const told = new Map([...fast.told].map(([key, value]) => [key, attributesKey(value)]));
-      const expected = new Map([...this.naive.told(plain)].map(([key, value]) => [key, attributesKey(value)]));
-      expect({ name, told: sorted(told) }).toEqual({ name, told: sorted(expected) });
+      const expected = [...this.naive.told(plain)].map(([key, paths]) => [key, paths.map(attributesKey).sort()]);
+      expect({ name, told: toldPaths(fast) }).toEqual({ name, told: expected.sort() });
       const views = [...this.lab.rib.advertised(fast.handle, {})];
-      expect({ name, told: views.map((view) => formatPrefix(view.prefix)).sort() }).toEqual({
-        name,
-        told: [...expected.keys()].sort(),
-      });
+      const shown = views.map(({ prefix: of, pathId: id }) => formatPrefix(of) + (id === undefined ? '' : ` ${id}`));
+      expect({ name, told: shown.sort() }).toEqual({ name, told: [...fast.told.keys()].sort() });
       for (const family of ['ipv4-unicast', 'ipv6-unicast'] as const) {
         const inFamily = views.filter((view) => view.family === family).length;
         const received = [...this.lab.rib.received(fast.handle, { family })];
@@ -493,6 +539,16 @@ class Pair {
   }
 }
 
+/** What a peer holds, by prefix: attributes without the path identifiers. */
+function toldPaths({ told }: LabPeer): [string, string[]][] {
+  const found = new Map<string, string[]>();
+  for (const [key, attributes] of told) {
+    const [of = ''] = key.split(' ');
+    found.set(of, [...(found.get(of) ?? []), attributesKey(attributes)].sort());
+  }
+  return [...found].sort();
+}
+
 function at<T>(list: readonly T[], index: number): T {
   const item = list[index];
   if (item === undefined) throw new RangeError(`${index} of ${list.length}`);
@@ -520,7 +576,7 @@ describe('the tables agree with the plain RIB', { timeout: 120_000 }, () => {
   test('with all sessions coming up late and nothing split', () => {
     fc.assert(
       fc.property(fc.array(operation, { minLength: 10, maxLength: 100 }), (operations) => {
-        const pair = new Pair({ batchRows: 16_384, laneOctets: 1 << 20 });
+        const pair = new Pair({ batchRows: 16_384, batchOctets: 1 << 20, laneOctets: 1 << 20 });
         for (const [n, op] of operations.entries()) {
           // One session after the other comes up while routes are on their way.
           if (n % 3 === 0) pair.run({ type: 'up', peer: (n / 3) % specs.length });

@@ -1,8 +1,8 @@
 import { formatIp } from 'bgp-ts';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { ChangeBatch } from '../../../rib/adj-rib-out.ts';
 import { AttributeSets, hashOctets } from '../../../rib/attribute-sets.ts';
+import { ChangeBatch } from '../../../rib/change-batch.ts';
 import { NextHops } from '../../../rib/next-hop.ts';
 import { NextHopSets } from '../../../rib/next-hop-sets.ts';
 import { PathTable } from '../../../rib/path-table.ts';

@@ -192,7 +192,7 @@ describe('one encoding for all', () => {
 
 describe('End-of-RIB and late joiners', () => {
   test('a late joiner gets everything, then End-of-RIB, then changes', () => {
-    const lab = new RibLab({}, { batchRows: 50, laneOctets: 1 << 20 });
+    const lab = new RibLab({}, { batchRows: 50, batchOctets: 1 << 20, laneOctets: 1 << 20 });
     const [sender] = first(upAll(lab, outside(1)));
     announceAll(sender, nets(400), pathOf(sender, 7));
     lab.settle();
@@ -215,7 +215,7 @@ describe('End-of-RIB and late joiners', () => {
   });
 
   test('End-of-RIB waits for routes that are there but not decided yet', () => {
-    const lab = new RibLab({ sliceRows: 10 }, { batchRows: 10, laneOctets: 1 << 20 });
+    const lab = new RibLab({ sliceRows: 10 }, { batchRows: 10, batchOctets: 1 << 20, laneOctets: 1 << 20 });
     const [sender] = first(upAll(lab, outside(1)));
     const late = lab.peer(outside(2));
     announceAll(sender, nets(100), pathOf(sender, 7));
@@ -250,7 +250,7 @@ describe('End-of-RIB and late joiners', () => {
 
 describe('a slow member', () => {
   test('gets nothing while its socket is full, holds nobody up, and ends with the newest state', () => {
-    const lab = new RibLab({}, { batchRows: 64, laneOctets: 2000 });
+    const lab = new RibLab({}, { batchRows: 64, batchOctets: 1 << 20, laneOctets: 2000 });
     const [sender, slow, fast] = first(upAll(lab, outside(1), outside(2), outside(3)));
     slow.isStuck = true;
     for (let version = 0; version < 30; version++) {
@@ -293,7 +293,7 @@ describe('a slow member', () => {
   });
 
   test('a row that was given to another prefix meanwhile is not mistaken', () => {
-    const lab = new RibLab({}, { batchRows: 64, laneOctets: 300 });
+    const lab = new RibLab({}, { batchRows: 64, batchOctets: 1 << 20, laneOctets: 300 });
     const [sender, slow] = first(upAll(lab, outside(1), outside(2), outside(3)));
     announceAll(sender, nets(100), pathOf(sender, 7));
     lab.settle();
@@ -309,7 +309,7 @@ describe('a slow member', () => {
   });
 
   test('memory goes back when it leaves', () => {
-    const lab = new RibLab({ feedsFib: false }, { batchRows: 64, laneOctets: 2000 });
+    const lab = new RibLab({ feedsFib: false }, { batchRows: 64, batchOctets: 1 << 20, laneOctets: 2000 });
     const [sender, slow] = first(upAll(lab, outside(1), outside(2), outside(3)));
     slow.isStuck = true;
     announceAll(sender, nets(500), pathOf(sender, 7));
@@ -338,7 +338,7 @@ describe('changes of behaviour without a reset', () => {
   });
 
   test('another export policy: what stays is never withdrawn on the way', () => {
-    const lab = new RibLab({}, { batchRows: 8, laneOctets: 500 });
+    const lab = new RibLab({}, { batchRows: 8, batchOctets: 1 << 20, laneOctets: 500 });
     const [sender, receiver] = first(upAll(lab, outside(1), outside(2), outside(3)));
     announceAll(sender, nets(64), pathOf(sender, 7));
     lab.settle();
@@ -490,13 +490,19 @@ describe('who may hear what', () => {
 
 test('keepalives never wait long: no slice of work is longer than its budget by more than a batch', () => {
   let now = 0;
-  const lab = new RibLab({ nowMs: () => now, sliceRows: 100 }, { batchRows: 100, laneOctets: 1 << 20 });
+  const lab = new RibLab(
+    { nowMs: () => now, sliceRows: 100 },
+    { batchRows: 100, batchOctets: 1 << 20, laneOctets: 1 << 20 },
+  );
   const [sender] = first(upAll(lab, outside(1), outside(2)));
   announceAll(sender, nets(3000), pathOf(sender, 7));
   now = 0;
   // The clock stands still within a call: every call would go on to the end if it did not look at it.
   const lookAndMove = () => ++now;
-  const slow = new RibLab({ nowMs: lookAndMove, sliceRows: 100 }, { batchRows: 100, laneOctets: 1 << 20 });
+  const slow = new RibLab(
+    { nowMs: lookAndMove, sliceRows: 100 },
+    { batchRows: 100, batchOctets: 1 << 20, laneOctets: 1 << 20 },
+  );
   const [from, to] = first(upAll(slow, outside(1), outside(2)));
   announceAll(from, nets(3000), pathOf(from, 7));
   expect(slow.rib.work(1)).toBe(true);
