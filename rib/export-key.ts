@@ -1,4 +1,4 @@
-import { type FamilyName, formatIp, formatPrefix, type IpAddress } from 'bgp-ts';
+import { type FamilyName, formatIp, formatPrefix, type IpAddress, isLinkLocal } from 'bgp-ts';
 import type { Policy } from './policy/evaluate.ts';
 import type { RibPeerSettings, RibSession } from './types.ts';
 
@@ -27,6 +27,7 @@ export function exportKey(settings: RibPeerSettings, session: RibSession, family
     session.fourOctetAs,
     session.addPathSend.has(family) ? `paths ${settings.addPathMax?.[family] ?? 'all'}` : '',
     session.maxOctets,
+    session.extendedNextHop?.has(family) === true,
     policyKey(settings),
     attributeKey(settings),
   ].join('|');
@@ -57,19 +58,34 @@ function policyKey(settings: RibPeerSettings): string {
   return `${key}|${settings.name}|${settings.remoteAs}`;
 }
 
-/** The addresses that a group names as its own next hop. */
+/**
+ * The addresses that a group names as its own next hop. IPv4 paths get an IPv6 one where the session itself is of IPv6 and both sides do
+ * RFC 8950, since that address is known to lead here; over IPv4, or without, they get an IPv4 address.
+ */
 export function selfNextHop(
   settings: RibPeerSettings,
-  session: Pick<RibSession, 'localAddress'>,
+  session: Pick<RibSession, 'localAddress' | 'extendedNextHop'>,
   family: FamilyName,
 ): { readonly address: IpAddress; readonly linkLocal?: IpAddress } | undefined {
   const { nextHopSelf = {} } = settings;
-  const version = family === 'ipv4-unicast' ? 4 : 6;
-  const local = session.localAddress.version === version ? session.localAddress : undefined;
-  const address = (version === 4 ? nextHopSelf.ipv4 : nextHopSelf.ipv6) ?? local;
-  if (version === 4) return address === undefined ? undefined : { address };
   const { linkLocal } = nextHopSelf;
-  if (address !== undefined) return linkLocal === undefined ? { address } : { address, linkLocal };
+  const isExtended = session.extendedNextHop?.has(family) === true;
+  const { localAddress } = session;
+  if (family === 'ipv4-unicast') {
+    if (isExtended && localAddress.version === 6) {
+      return linkLocal === undefined || isLinkLocal(localAddress)
+        ? { address: localAddress }
+        : { address: localAddress, linkLocal };
+    }
+    const own = nextHopSelf.ipv4 ?? (localAddress.version === 4 ? localAddress : undefined);
+    if (own !== undefined || !isExtended) return own && { address: own };
+    const address = nextHopSelf.ipv6 ?? linkLocal;
+    return address && { address };
+  }
+  const address = nextHopSelf.ipv6 ?? (localAddress.version === 6 ? localAddress : undefined);
+  if (address !== undefined) {
+    return linkLocal === undefined || isLinkLocal(address) ? { address } : { address, linkLocal };
+  }
   if (linkLocal !== undefined) return { address: linkLocal };
   // Nothing better is known: the IPv4 address of the session in its IPv6 form, as other speakers do.
   const octets = new Uint8Array(16);

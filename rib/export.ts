@@ -57,6 +57,8 @@ export class Exporter {
   readonly #settings: RibPeerSettings;
   readonly #family: FamilyName;
   readonly #self: number;
+  /** IPv6 next hops may be told. */
+  readonly #takesIpv6: boolean;
   readonly #peer: PolicyPeer;
   /** Undefined if the policy lets everything or nothing pass. */
   readonly #verdicts: Verdicts | undefined;
@@ -86,15 +88,22 @@ export class Exporter {
   readonly #onLack: () => void;
 
   /**
-   * @param self id of the own next hop (counted by the caller), 0 if there is none
+   * @param hops `id` of the own next hop (counted by the caller), 0 if there is none, and whether IPv6 next hops may be told (RFC 8950 for IPv4)
    * @param onLack called once when a route cannot be sent for want of it
    */
-  constructor(tables: ExportTables, settings: RibPeerSettings, family: FamilyName, self: number, onLack: () => void) {
+  constructor(
+    tables: ExportTables,
+    settings: RibPeerSettings,
+    family: FamilyName,
+    hops: { readonly id: number; readonly takesIpv6: boolean },
+    onLack: () => void,
+  ) {
     this.refusal = ExportRefusal.Policy;
     this.#tables = tables;
     this.#settings = settings;
     this.#family = family;
-    this.#self = self;
+    this.#self = hops.id;
+    this.#takesIpv6 = hops.takesIpv6;
     this.#peer = policyPeer(settings);
     const policy = settings.exportPolicy;
     this.#rejects = rejectsAll(policy);
@@ -330,8 +339,11 @@ export class Exporter {
     r.nextHop4 = 0;
     if (this.#family === 'ipv4-unicast') {
       const address = nextHops.get(nextHop)?.address;
-      if (address === undefined || address.version !== 4) return this.#refuse(ExportRefusal.NoNextHop);
-      r.nextHop4 = ipv4ToUint32(address) | 0;
+      if (address === undefined || (address.version === 6 && !this.#takesIpv6)) {
+        return this.#refuse(ExportRefusal.NoNextHop);
+      }
+      // An IPv6 next hop is in MP_REACH_NLRI, not among the octets (RFC 8950 §3).
+      if (address.version === 4) r.nextHop4 = ipv4ToUint32(address) | 0;
     }
     const facts = set * FACT_WORDS;
     const flags = sets.facts[facts + Fact.Flags]!;

@@ -5,6 +5,7 @@ import { AdjRibOutPaths } from './adj-rib-out-paths.ts';
 import { AttributeScanner } from './attribute-scan.ts';
 import { AttributeSets } from './attribute-sets.ts';
 import { BlockCache } from './block-cache.ts';
+import { type Advertisement, type CoveringPath, Explanations, type PrefixExplanation } from './explain.ts';
 import { Exporter, type ExportTables } from './export.ts';
 import { exportKey, selfNextHop } from './export-key.ts';
 import { Importer, type ImportTables } from './import.ts';
@@ -13,7 +14,7 @@ import { NextHops } from './next-hop.ts';
 import { NextHopSets } from './next-hop-sets.ts';
 import { Originated } from './originate.ts';
 import { Queries } from './query.ts';
-import { type PeerHandle, RibPeer } from './rib-peer.ts';
+import { inOneShape, type PeerHandle, RibPeer } from './rib-peer.ts';
 import { SetValues } from './set-values.ts';
 import { Sources } from './sources.ts';
 import type {
@@ -71,6 +72,7 @@ export class Rib {
   /** Cluster ids of groups of peers, beside that of the node. */
   readonly #clusterIds: Set<number>;
   readonly #queries: Queries;
+  readonly #explanations: Explanations;
   readonly #peers: Set<RibPeer>;
   readonly #groups: Map<string, Group>;
   /** Groups without members whose sets are being given back, with the next row to look at. */
@@ -131,14 +133,17 @@ export class Rib {
         },
       ]),
     );
-    this.#queries = new Queries({
+    const tables = {
       locRibs: this.#locRibs,
       sets: this.sets,
       values: this.values,
       sources: this.sources,
       originated: this.#originated,
+      nextHops: this.nextHops,
       maxPaths: shared.multipath.maxPaths,
-    });
+    };
+    this.#queries = new Queries(tables);
+    this.#explanations = new Explanations(tables, this.#queries);
     this.#peers = new Set();
     this.#groups = new Map();
     this.#dismantled = [];
@@ -163,7 +168,7 @@ export class Rib {
   updatePeer(peer: PeerHandle, settings: RibPeerSettings): void {
     const own = this.#own(peer);
     const before = own.settings;
-    own.settings = settings;
+    own.settings = inOneShape(settings);
     this.#noteClusterIds();
     if (own.session === undefined) return;
     const wasClient = before.routeReflectorClient === true;
@@ -247,11 +252,6 @@ export class Rib {
     return this.#own(peer).disabled;
   }
 
-  /** Puts a local path into the Loc-RIB. Attributes: ORIGIN IGP, empty AS_PATH and own next hop unless given. */
-  originate(prefix: Prefix, attributes: PathAttributes, source: LocalSource): void {
-    this.#originated.add(prefix, attributes, source);
-  }
-
   /** The peer is about to send a family again: until it does, what it sent before is stale (RFC 7313 §4). */
   beginRefresh(peer: PeerHandle, family: FamilyName): void {
     this.#own(peer).ribIn.get(family)?.beginRefresh();
@@ -260,6 +260,11 @@ export class Rib {
   /** The peer has sent a family again, or has had the time: what it did not repeat is withdrawn, in slices. */
   endRefresh(peer: PeerHandle, family: FamilyName): void {
     this.#own(peer).ribIn.get(family)?.endRefresh();
+  }
+
+  /** Puts a local path into the Loc-RIB. Attributes: ORIGIN IGP, empty AS_PATH and own next hop unless given. */
+  originate(prefix: Prefix, attributes: PathAttributes, source: LocalSource): void {
+    this.#originated.add(prefix, attributes, source);
   }
 
   /** Takes back what {@link originate} put there for this source. */
@@ -360,6 +365,26 @@ export class Rib {
   /** Adj-RIB-Out of a peer, in order of prefix. */
   advertised(peer: PeerHandle, query: RouteQuery): IterableIterator<PathView> {
     return this.#queries.advertised(this.#own(peer), query);
+  }
+
+  /** Every path of a prefix with the reasons for its place; undefined where there is none. */
+  explain(prefix: Prefix): PrefixExplanation | undefined {
+    return this.#explanations.explain(prefix);
+  }
+
+  /** The longest prefix with a path that covers an address, or a prefix, itself included. */
+  longestMatch(covered: IpAddress | Prefix): Prefix | undefined {
+    return this.#explanations.longestMatch(covered);
+  }
+
+  /** What a peer is told of a prefix, and why not. */
+  advertisement(peer: PeerHandle, prefix: Prefix): Advertisement {
+    return this.#explanations.advertisement(this.#own(peer), prefix);
+  }
+
+  /** The longest prefix in Adj-RIB-In of a peer that covers a prefix, itself included. */
+  receivedCovering(peer: PeerHandle, prefix: Prefix): CoveringPath | undefined {
+    return this.#explanations.receivedCovering(this.#own(peer), prefix);
   }
 
   // What follows is for speaker/update-in.ts and update-out.ts.
@@ -466,7 +491,8 @@ export class Rib {
     const nextHop = self === undefined ? 0 : this.nextHops.intern(self.address, self.linkLocal, '');
     this.nextHops.retain(nextHop);
     const members = new Set<RibPeer>();
-    const exporter = new Exporter(tables, peer.settings, family, nextHop, () => {
+    const takesIpv6 = family === 'ipv6-unicast' || peer.session.extendedNextHop?.has(family) === true;
+    const exporter = new Exporter(tables, peer.settings, family, { id: nextHop, takesIpv6 }, () => {
       this.#observer.noNextHopSelf?.(
         [...members].map(({ name }) => name),
         family,

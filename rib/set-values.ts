@@ -82,20 +82,20 @@ export class SetValues {
   }
 
   /**
-   * The set with these attributes, not yet counted. Without a next hop, or with that of the other family, it is the node's own.
+   * The set with these attributes, not yet counted. Without a next hop, or for IPv6 with one of IPv4, it is the node's own. A next hop of IPv6
+   * for IPv4 (RFC 8950) is not among the octets, as for IPv6.
    * @param device scope of a link-local next hop, '' if there is none
    * @throws RangeError for values that cannot be encoded
    */
   intern(attributes: PathAttributes, family: FamilyName, weight: number, device: string): number {
-    const isV4 = family === 'ipv4-unicast';
-    const version = isV4 ? 4 : 6;
     const { nextHop, linkLocalNextHop, ...others } = attributes;
-    const hasNextHop = nextHop !== undefined && nextHop.version === version;
-    const octets = encodeAttributes(isV4 && hasNextHop ? { ...others, nextHop } : others, canonicalContext, {
-      omitNextHop: !isV4,
+    const hasNextHop = nextHop !== undefined && (family === 'ipv4-unicast' || nextHop.version === 6);
+    const isAmongOctets = family === 'ipv4-unicast' && nextHop?.version !== 6;
+    const octets = encodeAttributes(isAmongOctets && hasNextHop ? { ...others, nextHop } : others, canonicalContext, {
+      omitNextHop: !isAmongOctets,
     });
     const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
-    if (!this.#scanner.scan(octets, view, 0, octets.length, 'trusted', isV4)) {
+    if (!this.#scanner.scan(octets, view, 0, octets.length, 'trusted', isAmongOctets)) {
       throw new RangeError('attributes that cannot be represented');
     }
     const id = hasNextHop ? this.#nextHops.intern(nextHop, linkLocalNextHop, device) : 0;

@@ -28,7 +28,7 @@ export interface ForwardingTable {
 /** One BGP next hop of a selected route. */
 export interface SelectedHop {
   readonly address: IpAddress;
-  /** RFC 2545 §3: used in place of the global address where the peer is on the link. */
+  /** RFC 2545 §3: used in place of the global address where that is not on the link itself. */
   readonly linkLocal?: IpAddress;
   /** Interface of the session the path came by; the scope of a link-local next hop. */
   readonly device?: string;
@@ -93,7 +93,7 @@ export class Forwarding {
       this.#resolve(nextHopSet, resolution);
     }
     const { way, isReachable } = resolution;
-    if (way === undefined || !isReachable || this.#isNeverInstalled(family, octets, length)) {
+    if (way === undefined || !isReachable || this.isNeverInstalled(family, octets, length)) {
       this.remove(family, octets, length);
     } else this.#deps.table.set(versionOf(family), octets, length, way, 'unicast', this.#deps.metric[family]);
   }
@@ -125,7 +125,8 @@ export class Forwarding {
     return isNews;
   }
 
-  #isNeverInstalled(family: FamilyName, octets: Uint8Array, length: number): boolean {
+  /** Whether a prefix stays out of the kernel by configuration. */
+  isNeverInstalled(family: FamilyName, octets: Uint8Array, length: number): boolean {
     if (this.#neverInstalled.length === 0) return false;
     const prefix: Prefix = { address: { version: versionOf(family), octets }, length };
     return this.#neverInstalled.some((outer) => prefixContains(outer, prefix));
@@ -142,17 +143,16 @@ export class Forwarding {
   #forwardingHops(hop: SelectedHop): ForwardingHop[] {
     const weight = hop.weight === undefined ? {} : { weight: hop.weight };
     const ifIndex = hop.device === undefined ? undefined : this.#deps.linkIndex(hop.device);
-    const viaLinkLocal = isLinkLocal(hop.address) ? hop.address : undefined;
-    if (viaLinkLocal !== undefined) {
-      return ifIndex === undefined ? [] : [{ gateway: viaLinkLocal, ifIndex, ...weight }];
+    if (isLinkLocal(hop.address)) {
+      return ifIndex === undefined ? [] : [{ gateway: hop.address, ifIndex, ...weight }];
     }
     const resolved = this.#deps.resolve(hop.address, ifIndex);
+    const isOnLink = resolved.reachable && resolved.gateway === undefined;
+    if (!isOnLink && hop.linkLocal !== undefined && ifIndex !== undefined) {
+      if (this.#deps.resolve(hop.linkLocal, ifIndex).reachable) return [{ gateway: hop.linkLocal, ifIndex, ...weight }];
+    }
     if (!resolved.reachable) return [];
-    return resolved.hops.map((way) => ({
-      ...way,
-      gateway: way.gateway ?? hop.address,
-      ...weight,
-    }));
+    return resolved.hops.map((way) => ({ ...way, gateway: way.gateway ?? hop.address, ...weight }));
   }
 }
 

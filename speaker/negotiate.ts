@@ -68,6 +68,8 @@ export interface PeerSettings {
   readonly role?: Role;
   /** A peer without a role is refused (RFC 9234 §4.2); off when absent. */
   readonly strictRole?: boolean;
+  /** Offers IPv6 next hops for IPv4 paths, if IPv4 is among the families (RFC 8950); off when absent. */
+  readonly extendedNextHop?: boolean;
   /** Offers four-octet AS numbers (RFC 6793), which everybody should; on when absent. */
   readonly fourOctetAs?: boolean;
   /** Writes the OPEN with extended parameters although they would fit without (RFC 9072 §2); off when absent. */
@@ -103,6 +105,8 @@ export interface Negotiated {
   readonly addPathReceive: ReadonlySet<FamilyName>;
   /** Families whose NLRI must be sent with a path identifier. */
   readonly addPathSend: ReadonlySet<FamilyName>;
+  /** IPv4 families whose paths may have an IPv6 next hop, both ways (RFC 8950). */
+  readonly extendedNextHop: ReadonlySet<FamilyName>;
   /** The peer understands ROUTE-REFRESH (RFC 2918), which we always do. */
   readonly routeRefresh: boolean;
   /** Both sides mark begin and end of a refresh (RFC 7313). */
@@ -157,6 +161,13 @@ export function offeredCapabilities(settings: PeerSettings): Capability[] {
   }
   if (settings.extendedMessages === true) capabilities.push({ type: 'extended-message' });
   if (settings.role !== undefined) capabilities.push({ type: 'role', role: settings.role });
+  if (settings.extendedNextHop === true && settings.families.includes('ipv4-unicast')) {
+    const { afi, safi } = Families['ipv4-unicast'];
+    capabilities.push({
+      type: 'extended-next-hop',
+      entries: [{ afi, safi, nextHopAfi: Families['ipv6-unicast'].afi }],
+    });
+  }
   return capabilities;
 }
 
@@ -226,6 +237,7 @@ export function negotiate(
     families,
     fourOctetAs: settings.fourOctetAs !== false && received.capabilities.some(({ type }) => type === 'four-octet-as'),
     ...addPathOf(settings, families, received.capabilities),
+    extendedNextHop: extendedNextHopOf(sent, families, received.capabilities),
     routeRefresh:
       settings.withoutCapabilities !== true && received.capabilities.some(({ type }) => type === 'route-refresh'),
     enhancedRefresh: offersBoth(sent, received.capabilities, 'enhanced-route-refresh'),
@@ -332,6 +344,27 @@ function addPathOf(
     }
   }
   return { addPathReceive, addPathSend };
+}
+
+/** An IPv6 next hop for IPv4 is understood by both sides if both offered it (RFC 8950 §4). */
+function extendedNextHopOf(
+  sent: readonly Capability[],
+  families: ReadonlySet<FamilyName>,
+  received: readonly Capability[],
+): ReadonlySet<FamilyName> {
+  const offered = (capabilities: readonly Capability[]): Set<FamilyName> => {
+    const names = new Set<FamilyName>();
+    for (const capability of capabilities) {
+      if (capability.type !== 'extended-next-hop') continue;
+      for (const { afi, safi, nextHopAfi } of capability.entries) {
+        const name = familyOf(afi, safi);
+        if (name === 'ipv4-unicast' && nextHopAfi === Families['ipv6-unicast'].afi) names.add(name);
+      }
+    }
+    return names;
+  };
+  const ours = offered(sent);
+  return new Set([...offered(received)].filter((name) => ours.has(name) && families.has(name)));
 }
 
 function multiprotocol(name: FamilyName): Capability {

@@ -25,6 +25,7 @@ export function needsReset(before: PeerSettings, after: PeerSettings): boolean {
     (before.extendedMessages ?? false) !== (after.extendedMessages ?? false) ||
     before.role !== after.role ||
     (before.strictRole ?? false) !== (after.strictRole ?? false) ||
+    (before.extendedNextHop ?? false) !== (after.extendedNextHop ?? false) ||
     JSON.stringify([...before.families].sort()) !== JSON.stringify([...after.families].sort()) ||
     addPathKey(before) !== addPathKey(after)
   );

@@ -78,6 +78,7 @@ export class UpdateIn {
       addPathSend: negotiated.addPathSend,
       kind: kindOf(peer.settings),
       localAs: negotiated.localAs,
+      extendedNextHop: negotiated.extendedNextHop,
     };
     this.#mode = this.#context.kind;
     this.#device = negotiated.device ?? '';
@@ -182,7 +183,9 @@ export class UpdateIn {
   #mpSet(bytes: Uint8Array, family: FamilyName): number {
     const { attributesStart, attributesEnd, mpReach } = this.#scan;
     const { sets, scanner, nextHops } = this.#rib;
-    if (!this.#context.fourOctetAs || family === 'ipv4-unicast') return this.#decodedSet(bytes, family, true);
+    // MP_REACH_NLRI of IPv4 with a next hop of IPv4 is lawful and rare; with one of IPv6 (RFC 8950) it is as for IPv6.
+    const isPlain = mpReach.nextHopEnd - mpReach.nextHopStart === 4;
+    if (!this.#context.fourOctetAs || isPlain) return this.#decodedSet(bytes, family, true);
     const view = this.#rib.viewOf(bytes);
     const nextHop = nextHops.intern6(bytes, mpReach.nextHopStart, mpReach.nextHopEnd, this.#device);
     // The other attributes in one piece, if they are.

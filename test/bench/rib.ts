@@ -71,11 +71,11 @@ function addPeer(rib: Rib, out: UpdateOut, n: number, policy: Policy): Peer {
     fourOctetAs: true,
     addPathReceive: new Set(),
     addPathSend: new Set(),
-    extendedNextHop: new Set(),
     kind: 'ebgp',
   };
   const negotiated: Negotiated = {
     ...context,
+    extendedNextHop: new Set(),
     kind: 'ebgp',
     families: new Set(['ipv4-unicast', 'ipv6-unicast']),
     routeRefresh: true,

@@ -29,13 +29,17 @@ export interface LabSession {
   readonly fourOctetAs?: boolean;
   readonly addPathReceive?: boolean;
   readonly addPathSend?: boolean;
+  /** RFC 8950, both ways. */
+  readonly extendedNextHop?: boolean;
+  /** Interface of the session. */
+  readonly device?: string;
   readonly families?: readonly FamilyName[];
   readonly maxOctets?: number;
+  readonly enhancedRefresh?: boolean;
   readonly localAddress?: IpAddress;
   readonly routerId?: IpAddress;
 }
 
-  readonly enhancedRefresh?: boolean;
 /**
  * A RIB with both ends of update handling, and peers that are nothing but a fake socket: what they say goes in as octets, what they are
  * told is decoded and kept as they would.
@@ -116,14 +120,14 @@ export class LabPeer {
   isStuck = false;
   updates = 0;
   octets = 0;
-  /** What `send` was given. */
-  readonly buffers: Uint8Array[] = [];
-  /** Called after each UPDATE was taken in. */
-  onTold: () => void = () => {};
   /** Withdrawals of what it did not hold, by the key of `told`. */
   readonly needless: string[] = [];
   /** Refreshes that were marked, with what was announced between begin and end; the last one may not be ended. */
   readonly refreshes: { family: FamilyName; announced: Set<string>; isEnded: boolean }[] = [];
+  /** What `send` was given. */
+  readonly buffers: Uint8Array[] = [];
+  /** Called after each UPDATE was taken in. */
+  onTold: () => void = () => {};
   updateIn: UpdateIn | undefined;
   readonly #lab: RibLab;
   readonly #session: LabSession;
@@ -137,13 +141,14 @@ export class LabPeer {
   }
 
   get context(): SessionContext {
-    const { fourOctetAs = true, addPathReceive, addPathSend } = this.#session;
+    const { fourOctetAs = true, addPathReceive, addPathSend, extendedNextHop } = this.#session;
     const families: FamilyName[] = ['ipv4-unicast', 'ipv6-unicast'];
     // From the peer's side: what we receive with path ids it sends so.
     return {
       fourOctetAs,
       addPathSend: new Set(addPathReceive === true ? families : []),
       addPathReceive: new Set(addPathSend === true ? families : []),
+      extendedNextHop: new Set(extendedNextHop === true ? ['ipv4-unicast'] : []),
       kind: this.settings.isConfederationMember === true ? 'confed' : this.settings.kind,
     };
   }
@@ -153,26 +158,28 @@ export class LabPeer {
     const { settings, context } = this;
     this.told.clear();
     this.endOfRib.length = 0;
+    this.needless.length = 0;
+    this.refreshes.length = 0;
     this.isStuck = false;
     const negotiated: Negotiated = {
       families: new Set(families),
       fourOctetAs: context.fourOctetAs,
       addPathReceive: context.addPathSend,
-    this.needless.length = 0;
-    this.refreshes.length = 0;
       addPathSend: context.addPathReceive,
+      extendedNextHop: context.extendedNextHop ?? new Set(),
       routeRefresh: true,
+      enhancedRefresh,
       holdSeconds: 90,
       keepaliveSeconds: 30,
       maxOctets,
       kind: settings.kind,
       localAs: settings.localAs,
       remoteAs: settings.remoteAs,
-      enhancedRefresh,
       localRouterId: ip('10.0.0.1'),
       remoteRouterId: this.#session.routerId ?? settings.address,
       localAddress: this.#session.localAddress ?? ip('10.0.0.1'),
       remoteAddress: settings.address,
+      ...(this.#session.device === undefined ? {} : { device: this.#session.device }),
       capabilitiesSent: [],
       capabilitiesReceived: [],
     };
@@ -184,6 +191,9 @@ export class LabPeer {
         return !this.isStuck;
       },
       requestRefresh: () => true,
+      markRefresh: (family, mark) => {
+        if (enhancedRefresh) this.#mark(family, mark);
+      },
       close() {},
       pauseReading() {},
       resumeReading() {},
@@ -191,9 +201,6 @@ export class LabPeer {
     this.#lab.rib.sessionUp(this.handle, negotiated);
     this.updateIn = new UpdateIn(this.#lab.rib, this.handle, negotiated);
     this.#lab.out.sessionUp(this.handle, port);
-      markRefresh: (family, mark) => {
-        if (enhancedRefresh) this.#mark(family, mark);
-      },
   }
 
   down(): void {
@@ -221,13 +228,14 @@ export class LabPeer {
   /** The UPDATE that {@link announce} sends. */
   announcement(prefixes: readonly Prefix[], attributes: PathAttributes, pathId?: number): Uint8Array {
     const nlri = entries(prefixes, pathId);
-    if (prefixes[0]?.address.version === 4) {
+    const { nextHop, linkLocalNextHop, ...rest } = attributes;
+    const family: FamilyName = prefixes[0]?.address.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast';
+    if (family === 'ipv4-unicast' && nextHop?.version !== 6) {
       return encodeUpdate({ attributes, nlri: nlriOf('ipv4-unicast', nlri) }, this.context);
     }
-    const { nextHop, linkLocalNextHop, ...rest } = attributes;
     if (nextHop === undefined) throw new RangeError('an IPv6 route without a next hop');
     const hops = linkLocalNextHop === undefined ? { nextHop } : { nextHop, linkLocalNextHop };
-    const mpReach = makeMpReach('ipv6-unicast', hops, nlri);
+    const mpReach = makeMpReach(family, hops, nlri);
     return encodeUpdate({ attributes: rest, mpReach }, this.context);
   }
 
@@ -239,14 +247,6 @@ export class LabPeer {
     return this.sendOctets(encodeUpdate({ mpUnreach: makeMpUnreach('ipv6-unicast', withdrawn) }, this.context));
   }
 
-  #take(bytes: Uint8Array): void {
-    this.buffers.push(bytes);
-    let at = 0;
-    while (at < bytes.length) {
-      const length = ((bytes[at + 16] ?? 0) << 8) | (bytes[at + 17] ?? 0);
-      if (length < HEADER_OCTETS || length > (this.#session.maxOctets ?? 4096) || at + length > bytes.length) {
-        throw new Error(`message of ${length} octets at ${at} of ${bytes.length}`);
-      }
   /** As a peer should (RFC 7313 §4): what was not announced between the marks is gone. */
   #mark(family: FamilyName, mark: 'begin' | 'end'): void {
     if (!this.endOfRib.some((marker) => marker.family === family)) throw new Error('refresh before End-of-RIB');
@@ -263,6 +263,14 @@ export class LabPeer {
     }
   }
 
+  #take(bytes: Uint8Array): void {
+    this.buffers.push(bytes);
+    let at = 0;
+    while (at < bytes.length) {
+      const length = ((bytes[at + 16] ?? 0) << 8) | (bytes[at + 17] ?? 0);
+      if (length < HEADER_OCTETS || length > (this.#session.maxOctets ?? 4096) || at + length > bytes.length) {
+        throw new Error(`message of ${length} octets at ${at} of ${bytes.length}`);
+      }
       const decoded = decodeUpdate(bytes.subarray(at + HEADER_OCTETS, at + length), this.context);
       if (!decoded.ok) throw new Error(`UPDATE refused: ${JSON.stringify(decoded.error)}`);
       const { withdrawn, mpUnreach, nlri, mpReach, attributes, problems, endOfRib } = decoded.value;
@@ -283,10 +291,10 @@ export class LabPeer {
   }
 }
 
-function entries(prefixes: readonly Prefix[], pathId: number | undefined): NlriEntry[] {
-  return prefixes.map((prefix) => (pathId === undefined ? { prefix } : { prefix, pathId }));
-}
 function toldKey({ prefix, pathId }: NlriEntry): string {
   return pathId === undefined ? formatPrefix(prefix) : `${formatPrefix(prefix)} ${pathId}`;
 }
 
+function entries(prefixes: readonly Prefix[], pathId: number | undefined): NlriEntry[] {
+  return prefixes.map((prefix) => (pathId === undefined ? { prefix } : { prefix, pathId }));
+}

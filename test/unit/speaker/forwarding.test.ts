@@ -143,3 +143,19 @@ test('what is never to be installed stays out', () => {
   route('10.1.0.0/16', 1);
   expect(leads()).toEqual({ '10.1.0.0/16': '10.0.0.1%2*1' });
 });
+
+test('a link-local next hop is used where the global one beside it is not on the link (RFC 2545)', () => {
+  const address = ip('2001:db8::1');
+  const linkLocal = ip('fe80::1');
+  sets = { 1: [{ address, linkLocal, device: 'eth1' }], 2: [{ address, linkLocal }] };
+  reached = { 'fe80::1': via(undefined, 7) };
+  route('10.1.0.0/16', 1);
+  route('10.2.0.0/16', 2);
+  expect(leads()).toEqual({ '10.1.0.0/16': 'fe80::1%7*1' });
+  reached['2001:db8::1'] = { ...via('2001:db8:9::9', 3), gateway: ip('2001:db8:9::9') } as ResolvedHop;
+  forwarding.resolveAgain();
+  expect(leads()['10.1.0.0/16']).toBe('fe80::1%7*1');
+  reached['2001:db8::1'] = via(undefined, 7);
+  forwarding.resolveAgain();
+  expect(leads()['10.1.0.0/16']).toBe('2001:db8::1%7*1');
+});
