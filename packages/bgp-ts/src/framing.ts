@@ -5,8 +5,10 @@ import { err, ok, type Result } from './result.ts';
 /** Octets of the message header: marker (16), length (2), type (1). */
 export const HEADER_OCTETS = 19;
 
-/** Largest message without, and with, Extended Message (RFC 4271 §4.1, RFC 8654 §2). */
+/** Largest message without Extended Message (RFC 4271 §4.1). */
 export const MAX_MESSAGE_OCTETS = 4096;
+
+/** Largest message with Extended Message (RFC 8654 §2). */
 export const MAX_EXTENDED_MESSAGE_OCTETS = 65535;
 
 /**

@@ -1,5 +1,6 @@
-/** A number or string that only the function which checked it can make. */
 declare const brand: unique symbol;
+
+/** A number or string that only the function which checked it can make. */
 export type Brand<T, Name extends string> = T & { readonly [brand]: Name };
 
 /** What a fallible function gives back when the failure is the peer's doing and not a bug. */

@@ -97,6 +97,7 @@ export interface MpReachOf<F extends FamilyName> {
 export interface OpaqueMpReach {
   /** 16 bits. */
   readonly afi: number;
+  /** 8 bits. */
   readonly safi: number;
   readonly family?: undefined;
   readonly nextHop?: undefined;
@@ -105,7 +106,6 @@ export interface OpaqueMpReach {
   readonly nlri: readonly never[];
   /** The value after AFI and SAFI. */
   readonly raw: Uint8Array;
-  /** 8 bits. */
 }
 
 /** MP_UNREACH_NLRI (RFC 4760 §4). */
@@ -124,6 +124,7 @@ export interface MpUnreachOf<F extends FamilyName> {
 export interface OpaqueMpUnreach {
   /** 16 bits. */
   readonly afi: number;
+  /** 8 bits. */
   readonly safi: number;
   readonly family?: undefined;
   /** Empty. */
@@ -131,4 +132,3 @@ export interface OpaqueMpUnreach {
   /** The value after AFI and SAFI. */
   readonly raw: Uint8Array;
 }
-/** 8 bits. */
