@@ -1,5 +1,6 @@
 import { type FamilyName, formatIp, type IpAddress, ipEquals, isLinkLocal } from 'bgp-ts';
 import { type Cluster, type ClusterNode, nodeAddress } from './cluster.ts';
+import { attributeRules } from './compile-attributes.ts';
 import type { PolicyBook } from './compile-policy.ts';
 import type { DesiredMaxPrefixes, DesiredPassword, DesiredPeerOrigin, DesiredSession } from './desired-state.ts';
 import { Reporter } from './document.ts';
@@ -54,11 +55,16 @@ export class SessionCompiler {
     const spec: BgpPeerSpec = peer?.spec ?? {};
     const kind = remote.asn === remote.localAs ? 'ibgp' : 'ebgp';
     const keepaliveSeconds = spec.keepaliveTime;
+    const isConfederationMember = kind === 'ebgp' && this.#isMember(remote.asn);
+    const report = peer && reporterOf(peer);
+    const rules = attributeRules(spec, configuration, { kind, isConfederationMember }, report);
+    this.#problems.push(...(report?.problems ?? []));
     return {
+      ...rules,
       origin,
       device: remote.device,
       localAddress: this.#localAddress(peer, remote),
-      localAs: remote.localAs,
+      localAs: kind === 'ebgp' && !isConfederationMember ? this.#outerAs(remote.localAs) : remote.localAs,
       kind,
       // a keepalive time without a hold time asks for a hold time of three of them (RFC 4271 §4.4)
       holdSeconds: spec.holdTime ?? configuration.holdTime ?? Math.max(HOLD_SECONDS, 3 * (keepaliveSeconds ?? 0)),
@@ -78,6 +84,18 @@ export class SessionCompiler {
         spec.maxRestartTime ?? (origin.type === 'mesh' ? configuration.nodeMeshMaxRestartTime : undefined),
       adminDown: spec.shutdown === true ? { text: spec.shutdownText ?? '' } : undefined,
     };
+  }
+
+  /** Whether an AS is another member of our confederation. */
+  #isMember(asn: number | string): boolean {
+    const { members = [] } = this.#cluster.configuration.confederation ?? {};
+    return typeof asn === 'number' && members.includes(asn);
+  }
+
+  /** The AS that the outside sees: the confederation in place of the node's own, which nobody there knows (RFC 5065 §4). */
+  #outerAs(localAs: number): number {
+    const { self, configuration } = this.#cluster;
+    return localAs === self.asn ? (configuration.confederation?.identifier ?? localAs) : localAs;
   }
 
   #policyOf(

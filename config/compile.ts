@@ -60,6 +60,7 @@ function compileState(cluster: Cluster, problems: Problem[]): DesiredState {
     node: {
       name,
       asn: self.asn,
+      confederationId: configuration.confederation?.identifier,
       routerId,
       clusterId,
       ipv4Address: self.ipv4Address,

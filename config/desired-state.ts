@@ -1,4 +1,4 @@
-import type { FamilyName, IpAddress, Origin, Prefix } from 'bgp-ts';
+import type { FamilyName, IpAddress, Origin, Prefix, Role } from 'bgp-ts';
 import type { SecretText } from './secret.ts';
 
 /**
@@ -30,6 +30,8 @@ export interface DesiredState {
 export interface DesiredNode {
   readonly name: string;
   readonly asn: number;
+  /** Confederation that `asn` is a member of: the AS number the outside sees (RFC 5065). */
+  readonly confederationId: number | undefined;
   /** An IPv4-shaped value, never 0.0.0.0. */
   readonly routerId: IpAddress;
   /** Set exactly when the node is a route reflector (RFC 4456 §7). */
@@ -70,8 +72,38 @@ export interface DesiredPolicyUse {
   readonly mode: PolicyMode;
 }
 
+/** What becomes of path attributes on a session. A field that is left out has the default of its kind of session, see `RibPeerSettings`. */
+export interface DesiredAttributeRules {
+  /** eBGP with another member AS of the confederation (RFC 5065). */
+  readonly isConfederationMember?: boolean | undefined;
+  /** The peer's AS number is replaced by ours in what it is told. */
+  readonly asOverride?: boolean | undefined;
+  /** AS numbers for private use are taken out of what it is told, or replaced by ours. */
+  readonly removePrivateAs?: { readonly all: boolean; readonly replace: boolean } | undefined;
+  /** What this node is to the peer (RFC 9234), and whether the peer must have a role too. */
+  readonly role?: Role | undefined;
+  readonly strictRole?: boolean | undefined;
+  /** The session is being drained (RFC 8326). */
+  readonly gracefulShutdown?: boolean | undefined;
+  readonly honoursGracefulShutdown?: boolean | undefined;
+  readonly aigp?: boolean | undefined;
+  readonly allowsAsSets?: boolean | undefined;
+  /** Cluster of this client, where it is not the node's. */
+  readonly clusterId?: IpAddress | undefined;
+  readonly clientToClient?: boolean | undefined;
+  /** Next hop by where a path came from, in place of `nextHop`. */
+  readonly nextHopOf?:
+    | {
+        readonly ebgp?: 'auto' | 'self' | 'unchanged' | undefined;
+        readonly ibgp?: 'auto' | 'self' | 'unchanged' | undefined;
+      }
+    | undefined;
+  /** Received paths lead to the peer itself, whatever they name. */
+  readonly nextHopIn?: 'peer' | undefined;
+}
+
 /** What a session needs to know that static and dynamic peers share. */
-export interface DesiredSession {
+export interface DesiredSession extends DesiredAttributeRules {
   /** Interface that the connection is bound to (SO_BINDTODEVICE); the zone of a link-local address. */
   readonly device: string | undefined;
   /** TCP source; absent: the kernel chooses. */

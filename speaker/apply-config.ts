@@ -114,6 +114,7 @@ function sessionSettings(state: DesiredState, peer: DesiredPeer): PeerSettings {
     ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
     ...(password?.type === 'key' ? { password: password.key.reveal() } : {}),
     ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
+    ...(peer.role === undefined ? {} : { role: peer.role, strictRole: peer.strictRole === true }),
     ...(adminDown === undefined ? {} : { adminDown }),
   };
 }
@@ -145,7 +146,35 @@ function ribSettings(
     nextHop: peer.nextHop,
     nextHopSelf: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) },
     allowOwnAs: peer.allowOwnAs,
+    ...attributeSettings(peer),
     ...(peer.maxPrefixes === undefined ? {} : { prefixLimit: prefixLimits(peer) }),
+  };
+}
+
+/** What the RIB is told about attributes: fields without a word keep its defaults. */
+function attributeSettings(peer: DesiredPeer): Partial<RibPeerSettings> {
+  const { isConfederationMember, asOverride, removePrivateAs, role, gracefulShutdown, honoursGracefulShutdown } = peer;
+  const { aigp, allowsAsSets, clusterId, clientToClient, nextHopOf, nextHopIn } = peer;
+  return {
+    ...(isConfederationMember === undefined ? {} : { isConfederationMember }),
+    ...(asOverride === undefined ? {} : { asOverride }),
+    ...(removePrivateAs === undefined ? {} : { removePrivateAs }),
+    ...(role === undefined ? {} : { role }),
+    ...(gracefulShutdown === undefined ? {} : { gracefulShutdown }),
+    ...(honoursGracefulShutdown === undefined ? {} : { honoursGracefulShutdown }),
+    ...(aigp === undefined ? {} : { aigp }),
+    ...(allowsAsSets === undefined ? {} : { allowsAsSets }),
+    ...(clusterId === undefined ? {} : { clusterId }),
+    ...(clientToClient === undefined ? {} : { clientToClient }),
+    ...(nextHopOf === undefined
+      ? {}
+      : {
+          nextHopOf: {
+            ...(nextHopOf.ebgp === undefined ? {} : { ebgp: nextHopOf.ebgp }),
+            ...(nextHopOf.ibgp === undefined ? {} : { ibgp: nextHopOf.ibgp }),
+          },
+        }),
+    ...(nextHopIn === undefined ? {} : { nextHopIn }),
   };
 }
 

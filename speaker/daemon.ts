@@ -132,6 +132,7 @@ export class Daemon {
     this.#rib = new Rib(
       {
         localAs: state.node.asn,
+        ...(state.node.confederationId === undefined ? {} : { confederationId: state.node.confederationId }),
         routerId: state.node.routerId,
         ...(state.node.clusterId === undefined ? {} : { clusterId: state.node.clusterId }),
         multipath: state.bgp.multipath,

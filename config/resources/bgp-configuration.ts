@@ -65,6 +65,12 @@ const podrouteSchema = z.strictObject({
   listenAddresses: z.array(field(ipAddress)).optional(),
   holdTime: field(holdTime).optional(),
   connectRetryTime: field(secondsBetween(1, 3600)).optional(),
+  confederation: z
+    .strictObject({ identifier: field(asNumber), members: z.array(field(asNumber)).min(1).max(1000) })
+    .optional(),
+  gracefulShutdown: field(boolean).optional(),
+  allowASSets: field(boolean).optional(),
+  clientToClientReflection: field(boolean).optional(),
   multipath: z
     .strictObject({ maxPaths: field(integer(1, 128)).optional(), relaxASPath: field(boolean).optional() })
     .optional(),

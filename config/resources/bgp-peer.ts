@@ -11,6 +11,7 @@ import {
   nonEmptyText,
   oneOf,
   peerAddress,
+  routerId,
   seconds,
   secondsBetween,
   selector,
@@ -75,6 +76,14 @@ const maxPrefixes = z.preprocess(
   }),
 );
 
+/** `true`, or how: also in paths with other AS numbers, and with ours in their place. */
+const removePrivateAs = z.preprocess(
+  (value) => (value === true ? {} : value),
+  z
+    .strictObject({ all: field(boolean).optional(), replaceAS: field(boolean).optional() })
+    .transform(({ all, replaceAS }) => ({ all: all ?? false, replace: replaceAS ?? false })),
+);
+
 const podrouteSchema = z.strictObject({
   ...calicoFields,
   description: field(text(255)).optional(),
@@ -95,6 +104,23 @@ const podrouteSchema = z.strictObject({
     .min(1)
     .optional(),
   routeReflectorClient: field(boolean).optional(),
+  clusterID: field(routerId).optional(),
+  clientToClientReflection: field(boolean).optional(),
+  asOverride: field(boolean).optional(),
+  removePrivateAS: removePrivateAs.optional(),
+  localRole: field(oneOf(['Provider', 'Customer', 'Peer', 'RouteServer', 'RouteServerClient'])).optional(),
+  strictRole: field(boolean).optional(),
+  gracefulShutdown: field(boolean).optional(),
+  honorGracefulShutdown: field(boolean).optional(),
+  aigp: field(boolean).optional(),
+  allowASSets: field(boolean).optional(),
+  nextHop: z
+    .strictObject({
+      ebgp: field(oneOf(['Auto', 'Self', 'Keep'])).optional(),
+      ibgp: field(oneOf(['Auto', 'Self', 'Keep'])).optional(),
+      import: field(oneOf(['Keep', 'Peer'])).optional(),
+    })
+    .optional(),
   multihop: field(integer(1, 255)).optional(),
   maxPrefixes: maxPrefixes.optional(),
   passwordFile: field(nonEmptyText(4096)).optional(),
