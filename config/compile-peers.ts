@@ -2,7 +2,13 @@ import { type FamilyName, formatIp, ipEquals } from 'bgp-ts';
 import { BGP_PORT, type Cluster, type ClusterNode, nodeAddress, nodeWithAddress, selectsNode } from './cluster.ts';
 import { PolicyBook } from './compile-policy.ts';
 import { type Remote, reporterOf, SessionCompiler } from './compile-session.ts';
-import type { DesiredDynamicPeer, DesiredPeer, DesiredPeerOrigin, DesiredPolicy } from './desired-state.ts';
+import type {
+  DesiredDynamicPeer,
+  DesiredPeer,
+  DesiredPeerOrigin,
+  DesiredPolicy,
+  DesiredRemoteAs,
+} from './desired-state.ts';
 import { Reporter } from './document.ts';
 import type { Problem } from './problem.ts';
 import { meshSecret, peerSecret } from './resource-set.ts';
@@ -82,12 +88,13 @@ class PeerCompiler {
       const { address, port, zone } = spec.peerIP;
       const node = nodeWithAddress(nodes, address);
       if (node === self) return;
-      const known = node?.asn === spec.asNumber ? node : undefined;
+      const asn = remoteAs(spec.asNumber, localAs);
+      const known = node?.asn === asn ? node : undefined;
       const remote: Remote = {
         name: peer.name,
         address,
         port: port ?? spec.port ?? known?.listenPort ?? BGP_PORT,
-        asn: spec.asNumber,
+        asn,
         node: known,
         device: zone ?? spec.device,
         localAs,
@@ -118,7 +125,8 @@ class PeerCompiler {
       if (!selectsNode(spec.peerSelector, self)) return;
     } else {
       const { peerIP, asNumber } = spec;
-      if (peerIP === undefined || asNumber === undefined || asNumber !== self.asn) return;
+      // `auto` and `external` say nothing of this end's number, so the mirror image takes it as it is
+      if (peerIP === undefined || typeof asNumber !== 'number' || asNumber !== self.asn) return;
       const own = nodeAddress(self, peerIP.address.version);
       if (own === undefined || !ipEquals(own, peerIP.address)) return;
       if ((peerIP.port ?? spec.port ?? self.listenPort) !== self.listenPort) return;
@@ -240,7 +248,7 @@ class PeerCompiler {
       name: peer.name,
       address: first.address,
       port: BGP_PORT,
-      asn: asNumber,
+      asn: remoteAs(asNumber, localAs),
       node: undefined,
       device: spec.device,
       localAs,
@@ -327,6 +335,9 @@ function mirrored(peer: BgpPeerResource): BgpPeerResource {
     localASNumber,
     reachableBy,
     sourceAddress,
+    sourceInterface,
+    localASNoPrepend,
+    localASReplaceAS,
     description,
     ...spec
   } = peer.spec;
@@ -344,6 +355,11 @@ function localNodes(spec: BgpPeerSpec, nodes: readonly ClusterNode[]): ClusterNo
   if (node !== undefined) return nodes.filter(({ name }) => name === node);
   if (nodeSelector !== undefined) return nodes.filter((candidate) => selectsNode(nodeSelector, candidate));
   return [...nodes];
+}
+
+/** The peer's AS number as far as it is known: `internal` is ours. */
+function remoteAs(written: number | 'internal' | 'external' | 'auto', localAs: number): DesiredRemoteAs {
+  return written === 'internal' ? localAs : written;
 }
 
 function toFamily(word: 'ipv4' | 'ipv6'): FamilyName {

@@ -2,7 +2,14 @@ import { type FamilyName, formatIp, type IpAddress, ipEquals, isLinkLocal } from
 import { type Cluster, type ClusterNode, nodeAddress } from './cluster.ts';
 import { attributeRules } from './compile-attributes.ts';
 import type { PolicyBook } from './compile-policy.ts';
-import type { DesiredMaxPrefixes, DesiredPassword, DesiredPeerOrigin, DesiredSession } from './desired-state.ts';
+import type {
+  DesiredMaxPrefixes,
+  DesiredMaxPrefixesOut,
+  DesiredPassword,
+  DesiredPeerOrigin,
+  DesiredRemoteAs,
+  DesiredSession,
+} from './desired-state.ts';
 import { Reporter } from './document.ts';
 import type { Problem } from './problem.ts';
 import { type SecretReference, secretId } from './resource-set.ts';
@@ -20,7 +27,7 @@ export interface Remote {
   readonly name: string;
   readonly address: IpAddress;
   readonly port: number;
-  readonly asn: number;
+  readonly asn: DesiredRemoteAs;
   /** The node at the far end, where it is one of the cluster. */
   readonly node: ClusterNode | undefined;
   readonly device: string | undefined;
@@ -64,20 +71,30 @@ export class SessionCompiler {
       origin,
       device: remote.device,
       localAddress: this.#localAddress(peer, remote),
+      localInterface: spec.sourceInterface,
       localAs: kind === 'ebgp' && !isConfederationMember ? this.#outerAs(remote.localAs) : remote.localAs,
+      // Calico's peers know only the number they are shown, and so do podroute's unless asked otherwise
+      localAsInPaths: { prependIn: spec.localASNoPrepend === false, keepOwn: spec.localASReplaceAS === false },
       kind,
       // a keepalive time without a hold time asks for a hold time of three of them (RFC 4271 §4.4)
       holdSeconds: spec.holdTime ?? configuration.holdTime ?? Math.max(HOLD_SECONDS, 3 * (keepaliveSeconds ?? 0)),
       keepaliveSeconds,
       connectRetrySeconds: spec.connectRetryTime ?? configuration.connectRetryTime ?? CONNECT_RETRY_SECONDS,
+      idleHoldSeconds: spec.idleHoldTime,
+      sendHoldSeconds: spec.sendHoldTime,
+      extendedMessages: spec.extendedMessages ?? false,
+      fourOctetAs: this.#fourOctetAs(peer, remote),
+      extendedOpenParameters: spec.extendedOpenParameters ?? false,
       families: remote.families,
       password,
       ttlSecurityHops: spec.ttlSecurity,
       multihopTtl: spec.multihop,
       tos: TOS,
+      ...addPath(spec, remote.families),
       routeReflectorClient: this.#isClient(peer, kind, remote),
       nextHop: nextHopMode(spec, kind),
       maxPrefixes: maxPrefixes(spec),
+      maxPrefixesOut: maxPrefixesOut(spec),
       allowOwnAs: spec.numAllowedLocalASNumbers ?? 0,
       ...this.#policyOf(peer, origin, kind),
       restartSeconds:
@@ -147,6 +164,7 @@ export class SessionCompiler {
   }
 
   #localAddress(peer: BgpPeerResource | undefined, remote: Remote): IpAddress | undefined {
+    if (peer?.spec.sourceInterface !== undefined) return undefined;
     const source = peer?.spec.sourceAddress ?? 'UseNodeIP';
     const { version } = remote.address;
     if (source === 'None' || (source === 'UseNodeIP' && isLinkLocal(remote.address))) return undefined;
@@ -160,6 +178,18 @@ export class SessionCompiler {
       this.#problems.push(...report.problems);
     }
     return source;
+  }
+
+  /** A number of more than two octets cannot be told without the capability. */
+  #fourOctetAs(peer: BgpPeerResource | undefined, remote: Remote): boolean {
+    if (peer?.spec.fourOctetAS !== false) return true;
+    if (remote.localAs > 0xffff) {
+      const report = reporterOf(peer);
+      const message = `cannot be false: AS ${remote.localAs}, which the peer is shown, has more than two octets`;
+      report.error(['spec', 'fourOctetAS'], message);
+      this.#problems.push(...report.problems);
+    }
+    return false;
   }
 
   /** The key behind a reference. What cannot be read is said, and never means that there is no password. */
@@ -194,6 +224,16 @@ function nextHopMode(spec: BgpPeerSpec, kind: 'ebgp' | 'ibgp'): 'auto' | 'self' 
   return spec.nextHopMode === undefined && spec.keepOriginalNextHop === true && kind === 'ebgp' ? 'unchanged' : 'auto';
 }
 
+function maxPrefixesOut({ maxPrefixesOut: written }: BgpPeerSpec): DesiredMaxPrefixesOut | undefined {
+  return (
+    written && {
+      count: written.count,
+      action: written.action ?? 'restart',
+      restartSeconds: written.restartTime ?? 300,
+    }
+  );
+}
+
 function maxPrefixes({ maxPrefixes: written }: BgpPeerSpec): DesiredMaxPrefixes | undefined {
   return (
     written && {
@@ -203,4 +243,21 @@ function maxPrefixes({ maxPrefixes: written }: BgpPeerSpec): DesiredMaxPrefixes 
       restartSeconds: written.restartTime ?? 300,
     }
   );
+}
+
+/** What a family says, else what is said for both. */
+function addPath(
+  { addPath: written = {} }: BgpPeerSpec,
+  families: readonly FamilyName[],
+): Pick<DesiredSession, 'addPath' | 'addPathMax'> {
+  const entries: { family: FamilyName; send: boolean; receive: boolean }[] = [];
+  const addPathMax: Partial<Record<FamilyName, number>> = {};
+  for (const family of families) {
+    const own = family === 'ipv4-unicast' ? written.ipv4 : written.ipv6;
+    const send = own?.send ?? written.send ?? false;
+    const receive = own?.receive ?? written.receive ?? false;
+    if (typeof send === 'number') addPathMax[family] = send;
+    if (send !== false || receive) entries.push({ family, send: send !== false, receive });
+  }
+  return { addPath: entries, addPathMax };
 }

@@ -108,14 +108,29 @@ export interface DesiredSession extends DesiredAttributeRules {
   readonly device: string | undefined;
   /** TCP source; absent: the kernel chooses. */
   readonly localAddress: IpAddress | undefined;
+  /** Interface whose address is the TCP source, where `localAddress` is absent. */
+  readonly localInterface: string | undefined;
   /** The AS this node shows to the peer. */
   readonly localAs: number;
+  /** `localAs` is not the node's: whether it is put in front of received paths, and whether the node's is told behind it. */
+  readonly localAsInPaths: { readonly prependIn: boolean; readonly keepOwn: boolean };
+  /** Of a peer whose AS number only its OPEN tells (`auto`): what its policy is made for. */
   readonly kind: 'ebgp' | 'ibgp';
   /** 0: no hold timer; else at least 3 (RFC 4271 §4.2). */
   readonly holdSeconds: number;
   /** Absent: a third of the negotiated hold time. */
   readonly keepaliveSeconds: number | undefined;
   readonly connectRetrySeconds: number;
+  /** Quiet time after an error of the protocol; absent: the daemon's. */
+  readonly idleHoldSeconds: number | undefined;
+  /** RFC 9687; absent: the larger of eight minutes and twice the hold time. */
+  readonly sendHoldSeconds: number | undefined;
+  /** Offers messages of up to 65535 octets (RFC 8654). */
+  readonly extendedMessages: boolean;
+  /** Offers four-octet AS numbers (RFC 6793). */
+  readonly fourOctetAs: boolean;
+  /** The OPEN has extended parameters whether it needs them or not (RFC 9072). */
+  readonly extendedOpenParameters: boolean;
   readonly families: readonly FamilyName[];
   readonly password: DesiredPassword | undefined;
   /** GTSM: how many hops away the peer may be, 1 is on-link (RFC 5082). */
@@ -124,10 +139,16 @@ export interface DesiredSession extends DesiredAttributeRules {
   readonly multihopTtl: number | undefined;
   /** DSCP and ECN octet of the session's packets; 0xc0 is CS6. */
   readonly tos: number;
+  /** ADD-PATH (RFC 7911) as it is offered; families without either direction are not listed. */
+  readonly addPath: readonly { readonly family: FamilyName; readonly send: boolean; readonly receive: boolean }[];
+  /** Most paths of a prefix that are told where sending several was agreed on; all where a family is not listed. */
+  readonly addPathMax: Readonly<Partial<Record<FamilyName, number>>>;
   readonly routeReflectorClient: boolean;
   /** `auto`: self towards eBGP and for own routes, else unchanged. */
   readonly nextHop: 'auto' | 'self' | 'unchanged';
   readonly maxPrefixes: DesiredMaxPrefixes | undefined;
+  /** Most prefixes per family that the peer is told. */
+  readonly maxPrefixesOut: DesiredMaxPrefixesOut | undefined;
   /** How often the own AS may be in a received path before it counts as a loop; 0 is never. */
   readonly allowOwnAs: number;
   readonly importPolicy: DesiredPolicyUse;
@@ -147,7 +168,7 @@ export interface DesiredPeer extends DesiredSession {
   readonly description: string | undefined;
   readonly address: IpAddress;
   readonly port: number;
-  readonly remoteAs: number;
+  readonly remoteAs: DesiredRemoteAs;
   /** Waits for the peer to connect. */
   readonly passive: boolean;
   /** Gateway that the peer is reached by, where it is not on-link and no route leads there. */
@@ -159,7 +180,7 @@ export interface DesiredDynamicPeer extends DesiredSession {
   readonly name: string;
   readonly origin: DesiredPeerOrigin;
   readonly prefixes: readonly Prefix[];
-  readonly remoteAs: number;
+  readonly remoteAs: DesiredRemoteAs;
   /** Most sessions at a time. */
   readonly limit: number;
 }
@@ -186,6 +207,17 @@ export interface DesiredMaxPrefixes {
   readonly action: 'warn' | 'restart' | 'shutdown';
   readonly restartSeconds: number;
 }
+
+/** Most prefixes per family that a peer is told: a guard against a mistake of our own. */
+export interface DesiredMaxPrefixesOut {
+  readonly count: number;
+  /** `warn`: only say so; `restart`: Cease and come back after `restartSeconds`; `shutdown`: Cease and stay down. */
+  readonly action: 'warn' | 'restart' | 'shutdown';
+  readonly restartSeconds: number;
+}
+
+/** A peer's AS number, or which ones are taken: any but ours, any at all. */
+export type DesiredRemoteAs = number | 'external' | 'auto';
 
 /** A network originated into BGP. */
 export interface DesiredNetwork {

@@ -49,6 +49,15 @@ export function nonEmptyText(max = 1024): Read<string> {
 export const boolean: Read<boolean> = (value) =>
   typeof value === 'boolean' ? ok(value) : err(`${show(value)}: must be true or false`);
 
+/** How many paths of a prefix are told: `all`, `best N` or, for none but the one, `false`. */
+export const pathCount: Read<number | 'all' | false> = (value) => {
+  if (value === false || value === 'all') return ok(value);
+  const digits = typeof value === 'string' ? /^best ([1-9]\d{0,2})$/.exec(value)?.[1] : undefined;
+  return digits === undefined
+    ? err(`${show(value)}: must be all, best N (N from 1 to 999) or false`)
+    : ok(Number(digits));
+};
+
 /** A whole number between both ends. */
 export function integer(min: number, max: number): Read<number> {
   return (value) => {

@@ -54,10 +54,12 @@ export function peerSettings(
   local: LocalAddresses,
 ): SpeakerPeerSettings {
   const restart = peer.maxPrefixes?.action === 'restart' ? peer.maxPrefixes.restartSeconds : undefined;
+  const { maxPrefixesOut } = peer;
   return {
     session: sessionSettings(state, peer),
     rib: ribSettings(state, peer, policies, local),
     ...(restart === undefined ? {} : { prefixLimitRestartSeconds: restart }),
+    ...(maxPrefixesOut === undefined ? {} : { exportLimit: maxPrefixesOut }),
   };
 }
 
@@ -68,11 +70,13 @@ export function dynamicRule(
   policies: PolicySet,
   local: LocalAddresses,
 ): DynamicRule {
-  const { name, prefixes, limit } = dynamic;
+  const { name, prefixes, limit, password } = dynamic;
   return {
     name,
     prefixes,
     limit,
+    ...(password?.type === 'key' ? { password: password.key.reveal() } : {}),
+    ...(password?.type === 'unreadable' ? { refused: unreadableKey(password.reason) } : {}),
     settings(address) {
       const peer: DesiredPeer = {
         ...dynamic,
@@ -89,10 +93,11 @@ export function dynamicRule(
 }
 
 function sessionSettings(state: DesiredState, peer: DesiredPeer): PeerSettings {
-  const { device, localAddress, keepaliveSeconds, password, ttlSecurityHops, multihopTtl } = peer;
+  const { device, localAddress, localInterface, keepaliveSeconds, password, ttlSecurityHops, multihopTtl } = peer;
+  const { sendHoldSeconds } = peer;
   // A key that cannot be read keeps the peer down: without it the session would be open to anybody (RFC 2385).
   const adminDown =
-    password?.type === 'unreadable' ? { text: `TCP MD5 key cannot be read: ${password.reason}` } : peer.adminDown;
+    password?.type === 'unreadable' ? { text: unreadableKey(password.reason), isPrivate: true } : peer.adminDown;
   return {
     name: peer.name,
     address: peer.address,
@@ -105,18 +110,28 @@ function sessionSettings(state: DesiredState, peer: DesiredPeer): PeerSettings {
     holdSeconds: peer.holdSeconds,
     connectRetrySeconds: peer.connectRetrySeconds,
     connectTimeoutSeconds: CONNECT_TIMEOUT_SECONDS,
-    idleHoldSeconds: IDLE_HOLD_SECONDS,
+    idleHoldSeconds: peer.idleHoldSeconds ?? IDLE_HOLD_SECONDS,
     families: peer.families,
+    addPath: peer.addPath,
     tos: peer.tos,
     multihopTtl: multihopTtl ?? ANY_DISTANCE_TTL,
     ...(device === undefined ? {} : { device }),
     ...(localAddress === undefined ? {} : { localAddress }),
+    ...(localInterface === undefined ? {} : { localInterface }),
     ...(keepaliveSeconds === undefined ? {} : { keepaliveSeconds }),
     ...(password?.type === 'key' ? { password: password.key.reveal() } : {}),
     ...(ttlSecurityHops === undefined ? {} : { ttlSecurityHops }),
     ...(peer.role === undefined ? {} : { role: peer.role, strictRole: peer.strictRole === true }),
     ...(adminDown === undefined ? {} : { adminDown }),
+    ...(sendHoldSeconds === undefined ? {} : { sendHoldSeconds }),
+    ...(peer.extendedMessages ? { extendedMessages: true } : {}),
+    ...(peer.fourOctetAs ? {} : { fourOctetAs: false }),
+    ...(peer.extendedOpenParameters ? { extendedOpenParameters: true } : {}),
   };
+}
+
+function unreadableKey(reason: string): string {
+  return `TCP MD5 key cannot be read: ${reason}`;
 }
 
 /** A wrong MD5 key answers with silence: an attempt that is not answered by then has failed. */
@@ -138,14 +153,18 @@ function ribSettings(
     name: peer.name,
     address: peer.address,
     kind: peer.kind,
-    remoteAs: peer.remoteAs,
+    // Until the OPEN tells: the session then brings the number, and the kind.
+    remoteAs: typeof peer.remoteAs === 'number' ? peer.remoteAs : 0,
     localAs: peer.localAs,
+    ...(peer.localAsInPaths.prependIn ? { prependLocalAsIn: true } : {}),
+    ...(peer.localAsInPaths.keepOwn ? { keepOwnAs: true } : {}),
     importPolicy: policies.get(peer.importPolicy.policy),
     exportPolicy: policies.get(peer.exportPolicy.policy),
     routeReflectorClient: peer.routeReflectorClient,
     nextHop: peer.nextHop,
     nextHopSelf: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) },
     allowOwnAs: peer.allowOwnAs,
+    addPathMax: peer.addPathMax,
     ...attributeSettings(peer),
     ...(peer.maxPrefixes === undefined ? {} : { prefixLimit: prefixLimits(peer) }),
   };

@@ -168,7 +168,12 @@ export class Daemon {
         return this.#isDeciding;
       },
     };
-    this.#loop = new WorkLoop(this.#clock, [decide, updateOut, { work: () => this.#feedKernel() }]);
+    this.#loop = new WorkLoop(this.#clock, [
+      decide,
+      updateOut,
+      { work: () => this.#speaker.work() },
+      { work: () => this.#feedKernel() },
+    ]);
     this.#speaker = new Speaker({
       clock: this.#clock,
       log,

@@ -36,6 +36,8 @@ interface MutableEntry extends PeerEntry {
   resets: number;
   lastReset: PeerReset | undefined;
   restart: TimerHandle | undefined;
+  /** Families whose export limit was warned about. */
+  readonly warned: Set<FamilyName>;
 }
 
 /** How a peer's settings are to be applied; both halves describe the same peer. */
@@ -44,6 +46,15 @@ export interface SpeakerPeerSettings {
   readonly rib: RibPeerSettings;
   /** Seconds after which a session that exceeded its prefix limit is tried again; absent: it stays down until `enable`. */
   readonly prefixLimitRestartSeconds?: number;
+  /** Most paths of a family that the peer may be told; more end the session, or are warned about. */
+  readonly exportLimit?: ExportLimit;
+}
+
+/** What happens when a peer is told more than it should be. */
+export interface ExportLimit {
+  readonly count: number;
+  readonly action: 'warn' | 'restart' | 'shutdown';
+  readonly restartSeconds: number;
 }
 
 /** What a speaker works with. */
@@ -156,6 +167,7 @@ export class Speaker {
       resets: 0,
       lastReset: undefined,
       restart: undefined,
+      warned: new Set(),
     });
     this.#listener.addPeer(peer, !isDynamic);
     peer.start();
@@ -193,6 +205,38 @@ export class Speaker {
     this.#entries.delete(name);
     this.#settings.delete(name);
     this.#deps.wake();
+  }
+
+  /**
+   * Ends the sessions on which more has been advertised than the peer's export limit allows, or warns. A task of the work loop; what a
+   * turn packs may go beyond the limit before it is seen.
+   */
+  work(): boolean {
+    for (const entry of this.#entries.values()) {
+      const limit = this.#settings.get(entry.peer.name)?.exportLimit;
+      const families = limit && entry.peer.session?.negotiated.families;
+      if (limit === undefined || families === undefined) continue;
+      for (const family of families) {
+        const { advertised } = this.#deps.rib.counters(entry.handle, family);
+        if (advertised > limit.count) this.#exceeded(entry, family, advertised, limit);
+        else entry.warned.delete(family);
+        if (entry.peer.session === undefined) break;
+      }
+    }
+    return false;
+  }
+
+  #exceeded(entry: MutableEntry, family: FamilyName, advertised: number, limit: ExportLimit): void {
+    const { count, action, restartSeconds } = limit;
+    if (action === 'warn' && entry.warned.has(family)) return;
+    this.#deps.log.warn('export limit', { peer: entry.peer.name, family, advertised, limit: count, action });
+    entry.warned.add(family);
+    if (action === 'warn') return;
+    entry.peer.stop(`more than ${count} ${family} prefixes to send`);
+    entry.warned.clear();
+    entry.restart?.clear();
+    if (action !== 'restart') return;
+    entry.restart = this.#deps.clock.setTimer(restartSeconds * 1000, () => entry.peer.enable());
   }
 
   /** Takes a peer down because a person says so, and tells it `text` (RFC 9003); only `enable` brings it back. */

@@ -10,6 +10,7 @@ import {
   ipAddress,
   nonEmptyText,
   oneOf,
+  pathCount,
   peerAddress,
   routerId,
   seconds,
@@ -76,6 +77,22 @@ const maxPrefixes = z.preprocess(
   }),
 );
 
+const maxPrefixesOut = z.preprocess(
+  (value) => (typeof value === 'number' ? { count: value } : value),
+  z.strictObject({
+    count: field(integer(1, 0xffffffff)),
+    action: field(oneOf(['warn', 'restart', 'shutdown'])).optional(),
+    restartTime: field(secondsBetween(1, 86400)).optional(),
+  }),
+);
+
+const addPathDirections = { send: field(pathCount).optional(), receive: field(boolean).optional() };
+const addPath = z.strictObject({
+  ...addPathDirections,
+  ipv4: z.strictObject(addPathDirections).optional(),
+  ipv6: z.strictObject(addPathDirections).optional(),
+});
+
 /** `true`, or how: also in paths with other AS numbers, and with ours in their place. */
 const removePrivateAs = z.preprocess(
   (value) => (value === true ? {} : value),
@@ -86,6 +103,9 @@ const removePrivateAs = z.preprocess(
 
 const podrouteSchema = z.strictObject({
   ...calicoFields,
+  asNumber: field(wordOr(['internal', 'external', 'auto'], asNumber)).optional(),
+  localASNoPrepend: field(boolean).optional(),
+  localASReplaceAS: field(boolean).optional(),
   description: field(text(255)).optional(),
   peerIP: field(peerAddress(true)).optional(),
   peerPrefixes: z.array(field(cidr())).min(1).optional(),
@@ -93,16 +113,23 @@ const podrouteSchema = z.strictObject({
   port: field(integer(1, 65535)).optional(),
   device: field(nonEmptyText(15)).optional(),
   sourceAddress: field(wordOr(['UseNodeIP', 'None'], ipAddress)).optional(),
+  sourceInterface: field(nonEmptyText(15)).optional(),
   passive: field(boolean).optional(),
   shutdown: field(boolean).optional(),
   shutdownText: field(text(128)).optional(),
   holdTime: field(holdTime).optional(),
   keepaliveTime: field(seconds).optional(),
   connectRetryTime: field(secondsBetween(1, 3600)).optional(),
+  idleHoldTime: field(secondsBetween(1, 3600)).optional(),
+  sendHoldTime: field(secondsBetween(1, 65535)).optional(),
+  extendedMessages: field(boolean).optional(),
+  fourOctetAS: field(boolean).optional(),
+  extendedOpenParameters: field(boolean).optional(),
   families: z
     .array(field(oneOf(['ipv4', 'ipv6'])))
     .min(1)
     .optional(),
+  addPath: addPath.optional(),
   routeReflectorClient: field(boolean).optional(),
   clusterID: field(routerId).optional(),
   clientToClientReflection: field(boolean).optional(),
@@ -123,6 +150,7 @@ const podrouteSchema = z.strictObject({
     .optional(),
   multihop: field(integer(1, 255)).optional(),
   maxPrefixes: maxPrefixes.optional(),
+  maxPrefixesOut: maxPrefixesOut.optional(),
   passwordFile: field(nonEmptyText(4096)).optional(),
   policy: z
     .strictObject({
@@ -184,10 +212,9 @@ function peerRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
 function podrouteRules(raw: RawMap, report: Reporter): void {
   atMostOne(raw, report, ['password', 'passwordFile']);
   atMostOne(raw, report, ['ttlSecurity', 'multihop']);
-  for (const key of ['password', 'passwordFile']) {
-    if (isSet(raw, key) && isSet(raw, 'peerPrefixes')) {
-      report.error(['spec', key], 'cannot be set together with peerPrefixes: a key belongs to one address');
-    }
+  atMostOne(raw, report, ['sourceAddress', 'sourceInterface']);
+  for (const key of ['localASNoPrepend', 'localASReplaceAS']) {
+    if (isSet(raw, key) && !isSet(raw, 'localASNumber')) report.error(['spec', key], 'needs localASNumber');
   }
   for (const key of ['peerLimit']) {
     if (isSet(raw, key) && !isSet(raw, 'peerPrefixes')) report.error(['spec', key], 'needs peerPrefixes');

@@ -184,6 +184,33 @@ describe('speakers of an AS each', () => {
     expect(a.best().size).toBe(5);
   });
 
+  test.each([
+    { action: 'warn' as const, states: ['Established', 'Established'] },
+    { action: 'restart' as const, states: ['Idle', 'Established'] },
+    { action: 'shutdown' as const, states: ['Idle', 'Idle'] },
+  ])('more to tell than the export limit: $action', ({ action, states }) => {
+    const lab = new SpeakerLab();
+    const [one, other] = [lab.speaker({ asn: 65001 }), lab.speaker({ asn: 65002 })] as [TestSpeaker, TestSpeaker];
+    lab.connect(one, other, { exportLimit: { count: 2, action, restartSeconds: 60 } });
+    for (const n of [1, 2]) one.originate(`192.0.${n}.0/24`);
+    lab.run(10);
+    expect(one.stateWith(other)).toBe('Established');
+    one.originate('192.0.3.0/24');
+    lab.run(5);
+    expect(one.stateWith(other)).toBe(states[0]);
+    expect(one.lines.filter(({ event }) => event === 'export limit').map(({ fields }) => fields['advertised'])).toEqual(
+      [3],
+    );
+    if (action !== 'warn') {
+      expect(other.speaker.find(one.name)?.peer.snapshot().lastErrorReceived?.message).toBe(
+        'Cease/Administrative Shutdown: "more than 2 ipv4-unicast prefixes to send"',
+      );
+    }
+    one.unoriginate('192.0.3.0/24');
+    lab.run(80);
+    expect(one.stateWith(other)).toBe(states[1]);
+  });
+
   test('a shutdown outlives the restart after a prefix limit', () => {
     const lab = new SpeakerLab();
     const [a, b] = lab.speakersOfOwnAs(2) as [TestSpeaker, TestSpeaker];

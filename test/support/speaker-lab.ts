@@ -3,7 +3,7 @@ import { acceptAll } from '../../rib/policy/evaluate.ts';
 import { Rib } from '../../rib/rib.ts';
 import type { FibSink, MultipathOptions, PathView, RibPeerSettings } from '../../rib/types.ts';
 import type { PeerSettings } from '../../speaker/negotiate.ts';
-import { Speaker, type SpeakerPeerSettings } from '../../speaker/speaker.ts';
+import { type ExportLimit, Speaker, type SpeakerPeerSettings } from '../../speaker/speaker.ts';
 import { UpdateOut } from '../../speaker/update-out.ts';
 import { WorkLoop } from '../../speaker/work-loop.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -22,6 +22,7 @@ export interface EndOptions {
   readonly session?: Partial<PeerSettings>;
   readonly rib?: Partial<RibPeerSettings>;
   readonly prefixLimitRestartSeconds?: number;
+  readonly exportLimit?: ExportLimit;
 }
 
 /** A whole speaker: sessions, RIB and update handling as the daemon joins them, and a forwarding table that is a map. */
@@ -72,7 +73,7 @@ export class TestSpeaker {
         return left > 0;
       },
     };
-    this.loop = new WorkLoop(clock, [this.rib, updateOut, feed]);
+    this.loop = new WorkLoop(clock, [this.rib, updateOut, { work: () => this.speaker.work() }, feed]);
     this.speaker = new Speaker({
       clock,
       log,
@@ -211,7 +212,7 @@ export function asPathOf(view: PathView): number[] {
 /** Settings of the session that `from` has with `to`. */
 export function endSettings(from: TestSpeaker, to: TestSpeaker, options: EndOptions = {}): SpeakerPeerSettings {
   const kind = from.asn === to.asn ? 'ibgp' : 'ebgp';
-  const { prefixLimitRestartSeconds } = options;
+  const { prefixLimitRestartSeconds, exportLimit } = options;
   return {
     session: peerSettings(to.name, {
       localAs: from.asn,
@@ -233,6 +234,7 @@ export function endSettings(from: TestSpeaker, to: TestSpeaker, options: EndOpti
       ...options.rib,
     },
     ...(prefixLimitRestartSeconds === undefined ? {} : { prefixLimitRestartSeconds }),
+    ...(exportLimit === undefined ? {} : { exportLimit }),
   };
 }
 

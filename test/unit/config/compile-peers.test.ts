@@ -244,6 +244,32 @@ describe('BGPPeer', () => {
     ['hold time', 'holdTime: 9s', { holdSeconds: 9 }],
     ['connectRetryTime', 'connectRetryTime: 3s', { connectRetrySeconds: 3 }],
     ['multihop', 'multihop: 2', { multihopTtl: 2 }],
+    ['idleHoldTime', 'idleHoldTime: 7s', { idleHoldSeconds: 7 }],
+    ['sendHoldTime', 'sendHoldTime: 2m', { sendHoldSeconds: 120 }],
+    ['extendedMessages', 'extendedMessages: true', { extendedMessages: true }],
+    ['fourOctetAS', 'fourOctetAS: false', { fourOctetAs: false }],
+    ['extendedOpenParameters', 'extendedOpenParameters: true', { extendedOpenParameters: true }],
+    ['sourceInterface', 'sourceInterface: lo', { localInterface: 'lo', localAddress: undefined }],
+    [
+      'a local AS number',
+      'localASNumber: 64999',
+      { localAs: 64999, localAsInPaths: { prependIn: false, keepOwn: false } },
+    ],
+    [
+      'a local AS number in front of received paths, and the own one behind it',
+      'localASNumber: 64999\nlocalASNoPrepend: false\nlocalASReplaceAS: false',
+      { localAsInPaths: { prependIn: true, keepOwn: true } },
+    ],
+    [
+      'maxPrefixesOut in short',
+      'maxPrefixesOut: 10',
+      { maxPrefixesOut: { count: 10, action: 'restart', restartSeconds: 300 } },
+    ],
+    [
+      'maxPrefixesOut',
+      'maxPrefixesOut: { count: 10, action: shutdown, restartTime: 1m }',
+      { maxPrefixesOut: { count: 10, action: 'shutdown', restartSeconds: 60 } },
+    ],
     ['port', 'port: 1790', { port: 1790 }],
     ['device', 'device: eth1', { device: 'eth1' }],
     ['passive', 'passive: true', { passive: true }],
@@ -263,6 +289,31 @@ describe('BGPPeer', () => {
   ];
   test.each(podrouteRows)('podroute: %s', (_, spec, expected) => {
     expect(tor(spec, podroute)).toMatchObject(expected);
+  });
+
+  test.each([
+    ['internal', { remoteAs: 64512, kind: 'ibgp' }],
+    ['external', { remoteAs: 'external', kind: 'ebgp' }],
+    ['auto', { remoteAs: 'auto', kind: 'ebgp' }],
+  ] as const)('podroute: AS number %s', (word, expected) => {
+    const text = documents(node('a', 1), off, podroute('BGPPeer', 'tor', `peerIP: 192.0.2.1\nasNumber: ${word}`));
+    const peer = peerOf(stateOf(text, 'a'), 'tor');
+    expect(peer).toMatchObject(expected);
+    // What is not known to be of our own AS passes nothing without a policy.
+    expect(peer.importPolicy.mode).toBe(word === 'internal' ? 'ibgp' : 'rfc8212');
+  });
+
+  test('podroute: two-octet AS numbers are not for a node with a larger one', () => {
+    const text = documents(
+      podroute('Node', 'a', 'ipv4Address: 10.0.0.1\nasNumber: 4200000001'),
+      off,
+      podroute('BGPPeer', 'tor', 'peerIP: 192.0.2.1\nasNumber: 65000\nfourOctetAS: false'),
+    );
+    expect(compileErrors(text, 'a')).toEqual([
+      expect.stringContaining(
+        'spec.fourOctetAS: cannot be false: AS 4200000001, which the peer is shown, has more than two octets',
+      ),
+    ]);
   });
 
   test('podroute: a link-local peer', () => {

@@ -20,6 +20,9 @@ const peerSpec = fc.record({
   holdTime: maybe(seconds),
   families: maybe(fc.constantFrom(['ipv4'], ['ipv6'], ['ipv4', 'ipv6'])),
   maxPrefixes: maybe(fc.oneof(fc.integer({ min: 1, max: 9 }), fc.record({ count: fc.integer({ min: 1, max: 9 }) }))),
+  addPath: maybe(
+    fc.constantFrom<unknown>({ send: 'best 2' }, { ipv4: { send: 'all' }, receive: true }, { send: false }),
+  ),
   policy: maybe(fc.constantFrom({ import: 'accept' }, { import: { filters: ['f'] }, export: 'own' })),
   filters: maybe(fc.constantFrom([], ['f'])),
   passwordFile: maybe(fc.constantFrom('k')),

@@ -151,6 +151,15 @@ passwordFile: tor.key
 policy: { import: { filters: [a], default: accept }, export: own }`,
         [],
       ],
+      ['addPath', `${target}addPath: { send: best 12, receive: true, ipv6: { send: all, receive: false } }`, []],
+      [
+        'addPath send',
+        `${target}addPath: { send: best 0, ipv4: { send: true } }`,
+        [
+          'spec.addPath.send: "best 0": must be all, best N (N from 1 to 999) or false',
+          'spec.addPath.ipv4.send: true: must be all, best N (N from 1 to 999) or false',
+        ],
+      ],
       ['maxPrefixes in short', `${target}maxPrefixes: 1000`, []],
       ['maxPrefixes 0', `${target}maxPrefixes: 0`, ['spec.maxPrefixes.count: 0: must be from 1 to 4294967295']],
       [
@@ -166,10 +175,21 @@ policy: { import: { filters: [a], default: accept }, export: own }`,
       ],
       ['port twice', 'peerIP: 192.0.2.1:179\nport: 179\nasNumber: 1', ['spec.port: is there twice: also in peerIP']],
       ['peerPrefixes', 'peerPrefixes: [10.0.0.0/8]\npeerLimit: 10\nasNumber: 1', []],
+      ['peerPrefixes with a password', 'peerPrefixes: [10.0.0.0/8]\npasswordFile: key\nasNumber: 1', []],
       [
-        'peerPrefixes with a password',
-        'peerPrefixes: [10.0.0.0/8]\npasswordFile: key\nasNumber: 1',
-        ['spec.passwordFile: cannot be set together with peerPrefixes: a key belongs to one address'],
+        'localASNoPrepend without a local AS number',
+        `${target}localASNoPrepend: false`,
+        ['spec.localASNoPrepend: needs localASNumber'],
+      ],
+      [
+        'sourceInterface with sourceAddress',
+        `${target}sourceAddress: None\nsourceInterface: lo`,
+        ['spec.sourceInterface: cannot be set together with sourceAddress'],
+      ],
+      [
+        'an AS number that is none',
+        'peerIP: 10.0.0.1\nasNumber: other',
+        ['spec.asNumber: "other": must be an AS number, 1 to 4294967295 or "1.10"'],
       ],
       ['peerLimit alone', `${target}peerLimit: 10`, ['spec.peerLimit: needs peerPrefixes']],
       [

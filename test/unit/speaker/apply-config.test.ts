@@ -57,6 +57,7 @@ describe('a peer', () => {
       connectTimeoutSeconds: 5,
       idleHoldSeconds: 2,
       families: ['ipv4-unicast', 'ipv6-unicast'],
+      addPath: [],
       tos: 0xc0,
       multihopTtl: 64,
     });
@@ -103,6 +104,30 @@ describe('a peer', () => {
     expect(tor(`${plain}\n${spec}`).session).toMatchObject(wanted);
   });
 
+  test('with what only few peers need', () => {
+    const settings = tor(
+      `${plain}\nsourceInterface: eth1\nsendHoldTime: 60s\nidleHoldTime: 9s\nextendedMessages: true\nfourOctetAS: false\n` +
+        'extendedOpenParameters: true\nlocalASNumber: 64999\nlocalASNoPrepend: false\nlocalASReplaceAS: false\nmaxPrefixesOut: 5',
+    );
+    expect(settings.session).toMatchObject({
+      localInterface: 'eth1',
+      sendHoldSeconds: 60,
+      idleHoldSeconds: 9,
+      extendedMessages: true,
+      fourOctetAs: false,
+      extendedOpenParameters: true,
+    });
+    expect(settings.session).not.toHaveProperty('localAddress');
+    expect(settings.rib).toMatchObject({ localAs: 64999, prependLocalAsIn: true, keepOwnAs: true });
+    expect(settings.exportLimit).toEqual({ count: 5, action: 'restart', restartSeconds: 300 });
+  });
+
+  test('whose AS number its OPEN tells', () => {
+    const { session, rib } = tor(plain.replace('65000', 'external'));
+    expect(session).toMatchObject({ remoteAs: 'external', kind: 'ebgp' });
+    expect(rib).toMatchObject({ remoteAs: 0, kind: 'ebgp' });
+  });
+
   describe('TCP MD5', () => {
     const lookup: SecretLookup = { type: 'key', key: new SecretText('geheim') };
     const secrets = new Map([['key tor of Secret keys', lookup]]);
@@ -119,6 +144,7 @@ describe('a peer', () => {
       const { session } = tor(withKey('lost'), secrets);
       expect(session.password).toBeUndefined();
       expect(session.adminDown?.text).toMatch(/^TCP MD5 key cannot be read: .*lost/);
+      expect(session.adminDown?.isPrivate).toBe(true);
     });
   });
 
