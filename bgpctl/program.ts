@@ -41,6 +41,14 @@ export function buildProgram(terminal: Terminal, env: Readonly<Record<string, st
     return { client: new Client(options.socket), terminal, json: options.json === true };
   };
   addShow(program, context);
+  program
+    .command('explain')
+    .description('why a prefix is here or not: every path, the rule that ranked it, policy, who is told, the kernel')
+    .argument('<prefix>', 'a prefix, or an address for its longest match')
+    .addOption(new Option('--peer <peer>', 'why it is not here from this peer, and what this peer is told'))
+    .action(async (prefix: string, options: object) =>
+      (await import('./commands/explain.ts')).explain(context(), prefix, options),
+    );
   addPeerActions(program, context);
   program
     .command('fib')

@@ -1,3 +1,4 @@
+import type { Prefix } from 'bgp-ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { errorMessage, unreachable } from '../lib/result.ts';
@@ -250,9 +251,9 @@ export class Fib {
     return differences;
   }
 
-  /** All routes, wanted or found, in no particular order. */
-  list(): FibRouteView[] {
-    return listRoutes(this.#rows);
+  /** All routes, wanted or found, in no particular order; or only those of one prefix, whatever their metric. */
+  list(prefix?: Prefix): FibRouteView[] {
+    return listRoutes(this.#rows, prefix);
   }
 
   get counters(): FibCounters {

@@ -1,4 +1,4 @@
-import { formatIp, type IpAddress, isLinkLocal } from 'bgp-ts';
+import { formatIp, formatPrefix, type IpAddress, isLinkLocal, maskIp } from 'bgp-ts';
 import type { KernelAddress, KernelLink, KernelRoutes, RouteRecords } from './kernel.ts';
 import { RECORD_WORDS, RecordKind } from './kernel.ts';
 import { RouteIndex } from './route-index.ts';
@@ -37,6 +37,14 @@ interface Tracked {
   readonly ifIndex: number | undefined;
   answer: NextHopAnswer;
   text: string;
+}
+
+/** For people: what a look-up came upon. */
+interface LookUpTrace {
+  /** Why it is unreachable. */
+  why: string;
+  /** Length of the prefix of the route that decided, -1: none did. */
+  length: number;
 }
 
 const UNREACHABLE: NextHopAnswer = { reachable: false };
@@ -106,6 +114,23 @@ export class NextHopTable {
     return answer;
   }
 
+  /**
+   * The same answer in words: which route decided, or what is missing.
+   * @param ifIndex as for {@link resolve}
+   */
+  explain(ip: IpAddress, ifIndex?: number): string {
+    const found: LookUpTrace = { why: 'no route covers it', length: -1 };
+    const answer = this.#lookUp(ip, isLinkLocal(ip) ? ifIndex : undefined, found);
+    const covering =
+      found.length < 0
+        ? ''
+        : ` ${formatPrefix({ address: maskIp(ip, found.length), length: found.length })} of table ${this.#table}`;
+    if (!answer.reachable) return `${found.why}${covering}`;
+    const device = this.linkName(answer.ifIndex) ?? `#${answer.ifIndex}`;
+    const way = answer.gateway === undefined ? 'on the link' : `via ${formatIp(answer.gateway)}`;
+    return `${found.length < 0 ? 'link-local' : `route${covering}`}, ${way} dev ${device}`;
+  }
+
   /** Nobody wants to hear of changes for this next hop any more. */
   forget(ip: IpAddress, ifIndex?: number): void {
     this.#tracked.delete(keyOf(ip, isLinkLocal(ip) ? ifIndex : undefined));
@@ -145,11 +170,18 @@ export class NextHopTable {
 
   // ---- looking up
 
-  #lookUp(ip: IpAddress, ifIndex: number | undefined): NextHopAnswer {
-    if (this.#addresses.has(formatIp(ip)) && ifIndex === undefined) return UNREACHABLE;
+  /** @param found for people: why the answer is what it is */
+  #lookUp(ip: IpAddress, ifIndex: number | undefined, found?: LookUpTrace): NextHopAnswer {
+    if (this.#addresses.has(formatIp(ip)) && ifIndex === undefined) {
+      if (found !== undefined) found.why = 'it is an address of this machine';
+      return UNREACHABLE;
+    }
     if (isLinkLocal(ip)) {
       const link = ifIndex === undefined ? undefined : this.#links.get(ifIndex);
-      if (link === undefined || !link.up || !link.carrier) return UNREACHABLE;
+      if (link === undefined || !link.up || !link.carrier) {
+        if (found !== undefined) found.why = linkTrouble(link);
+        return UNREACHABLE;
+      }
       return { reachable: true, ifIndex: link.ifIndex, metric: 0, hops: [{ ifIndex: link.ifIndex }] };
     }
     const index = ip.version === 4 ? this.#v4 : this.#v6;
@@ -160,6 +192,11 @@ export class NextHopTable {
       const verdict = this.#judge(target, metric);
       if (verdict === undefined) return false;
       answer = verdict;
+      if (found !== undefined) {
+        found.length = length;
+        found.why =
+          this.#kernel.targets.hops(target).length === 0 ? 'discarded by route' : 'no carrier on the way of route';
+      }
       return true;
     });
     return answer;
@@ -281,6 +318,11 @@ export class NextHopTable {
       this.#lookUpAgain();
     }
   }
+}
+
+function linkTrouble(link: KernelLink | undefined): string {
+  if (link === undefined) return 'link-local, and its interface is not known';
+  return `link-local, and ${link.name} ${link.up ? 'has no carrier' : 'is down'}`;
 }
 
 function keyOf(ip: IpAddress, ifIndex: number | undefined): string {

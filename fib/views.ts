@@ -1,4 +1,4 @@
-import type { Prefix } from 'bgp-ts';
+import { type Prefix, prefixEquals } from 'bgp-ts';
 import type { DeltaTable } from './delta.ts';
 import { errnoName, errnoText } from './errno.ts';
 import { type KernelRoutes, RECORD_WORDS } from './kernel.ts';
@@ -8,12 +8,17 @@ import { Target } from './target.ts';
 import type { FibCounters, FibDifference, FibRouteView, FibTargetView } from './types.ts';
 import { octetsOfWords, prefixOfRow } from './words.ts';
 
-/** All routes, wanted or found, in no particular order. */
-export function listRoutes(rows: Rows): FibRouteView[] {
+/** All routes, wanted or found, in no particular order; or only those of one prefix, whatever their metric. */
+export function listRoutes(rows: Rows, prefix?: Prefix): FibRouteView[] {
   const views: FibRouteView[] = [];
   for (const table of rows.tables) {
+    if (prefix !== undefined && rows.version(table) !== prefix.address.version) continue;
     for (let row = 0; row < table.keys.end; row++) {
       if (!table.keys.has(row)) continue;
+      if (prefix !== undefined) {
+        if (table.keys.length(row) !== prefix.length) continue;
+        if (!prefixEquals(prefixOfRow(table.keys, row, rows.version(table)), prefix)) continue;
+      }
       const wanted = table.wanted[row] ?? 0;
       const target = wanted === Target.None ? (table.actual[row] ?? 0) : wanted;
       if (target === Target.None) continue;

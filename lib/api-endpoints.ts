@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import * as api from './api.ts';
+import { explainQuerySchema, explainReplySchema } from './api-explain.ts';
 
 /** One request that the daemon answers. */
 export interface Endpoint {
@@ -77,6 +78,15 @@ export const endpoints = {
     summary: 'Paths of the Loc-RIB, or of the Adj-RIB-In or Adj-RIB-Out of one peer, as lines of JSON.',
     query: api.routesQuerySchema,
     reply: lines(api.routesLineSchema),
+  },
+  explain: {
+    method: 'GET',
+    path: '/v1/explain',
+    summary:
+      'Why a prefix is here or not: every candidate path with the step of the decision process that ranked it and what policy changed, ' +
+      'who is told and why others are not, what the kernel holds.',
+    query: explainQuerySchema,
+    reply: json(explainReplySchema),
   },
   fib: {
     method: 'GET',

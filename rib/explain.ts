@@ -161,7 +161,7 @@ export class Explanations {
     const verdict = out.exporter.verdict(set, source, row, locRib.prefixes.prefixOf(row), passed);
     // Other rules come first: of a path they keep back nobody asks the policy.
     const isAsked = refusal === undefined || refusal === 'export-policy' || !verdict.accept;
-    const policy = isAsked ? { policy: { verdict, passed, before: this.#tables.values.decode(set) } } : {};
+    const policy = isAsked ? { policy: { verdict, passed, before: passed[0]?.before ?? verdict.attributes } } : {};
     const reason = refusal ?? (isTold ? undefined : 'pending');
     return { told, ...(reason === undefined ? {} : { reason }), ...bestName, ...policy };
   }
@@ -189,7 +189,7 @@ export class Explanations {
   }
 
   #path(locRib: LocRib, row: number, path: number): PathExplanation {
-    const { sources, values, sets, nextHops } = this.#tables;
+    const { sources, sets, nextHops } = this.#tables;
     const view = this.#queries.view(locRib, row, path);
     const rank = this.#rank(locRib, row, path);
     const source = locRib.paths.sourceOf(path);
@@ -206,7 +206,7 @@ export class Explanations {
       ...(rank === undefined ? {} : { rank }),
       ...(verdict === undefined
         ? {}
-        : { policy: { verdict, passed, before: passed[0]?.before ?? values.decode(set) } }),
+        : { policy: { verdict, passed, before: passed[0]?.before ?? verdict.attributes } }),
       ...(lookup === undefined ? {} : { lookup }),
     };
   }

@@ -1,9 +1,12 @@
 import { type FamilyName, ipBits, type PathAttributes, prefixContains } from 'bgp-ts';
 import type { AttributeSets } from './attribute-sets.ts';
 import { emptyCandidate, ruleName } from './decision.ts';
+import type { Importer } from './import.ts';
 import type { LocRib } from './loc-rib.ts';
+import type { NextHops } from './next-hop.ts';
 import type { Originated } from './originate.ts';
 import { PATH_WORDS, PathFlag } from './path-table.ts';
+import type { PassedTerm } from './policy/evaluate.ts';
 import { RowFlag } from './prefix-table.ts';
 import type { RibPeer } from './rib-peer.ts';
 import type { SetValues } from './set-values.ts';
@@ -17,7 +20,19 @@ export interface QueryTables {
   readonly values: SetValues;
   readonly sources: Sources;
   readonly originated: Originated;
+  readonly nextHops: NextHops;
   readonly maxPaths: number;
+}
+
+/** Against which path a path has its place. */
+export interface Rank {
+  /** `Rule`. */
+  readonly rule: number;
+  /** It won over `other`; false: it lost to it. */
+  readonly isWinner: boolean;
+  readonly other: number;
+  /** It would have won over the best path, but lost to one of its own neighbouring AS first. */
+  readonly isWithinAs: boolean;
 }
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -61,7 +76,7 @@ export class Queries {
         const { paths } = locRib;
         for (let path = locRib.headOf(row); path !== 0; path = paths.words[path * PATH_WORDS + 2] ?? 0) {
           if (paths.sourceOf(path) !== peer.source) continue;
-          const view = this.#view(locRib, row, path);
+          const view = this.view(locRib, row, path);
           const { attributes, beforePolicy, ...rest } = view;
           yield beforePolicy === undefined
             ? { ...rest, attributes }
@@ -77,24 +92,35 @@ export class Queries {
     for (const locRib of this.#familiesOf(query)) {
       const out = peer.ribOut.get(locRib.family);
       if (out === undefined) continue;
-      const isTold = (row: number) => out.toldOf(row) !== 0 && out.sourceOf(row) !== peer.source;
-      for (const row of rowsOf(locRib, query, isTold)) {
+      for (const row of rowsOf(locRib, query, (candidate) => out.firstOf(candidate) !== 0)) {
         const prefix = locRib.prefixes.prefixOf(row);
-        const source = out.sourceOf(row);
-        const owner = sources.ownerOf(source)?.settings;
-        const best = locRib.bestOf(row);
-        const set = best === 0 ? 0 : locRib.paths.effectiveSet(best);
-        yield {
-          family: locRib.family,
-          prefix,
-          source: source === LOCAL_SOURCE ? (this.#tables.originated.sourceOf(prefix) ?? 'network') : 'bgp',
-          ...(owner === undefined ? {} : { peer: { name: owner.name, address: owner.address, kind: owner.kind } }),
-          valid: true,
-          best: true,
-          multipath: false,
-          attributes: values.decode(out.toldOf(row)),
-          ...(set === 0 ? {} : { policyTerm: out.exporter.term(set, source, row, prefix) }),
-        };
+        for (let key = out.firstOf(row); key !== 0; key = out.nextOf(key)) {
+          const source = out.sourceOf(key);
+          const told = out.toldOf(key);
+          if (told === 0 || source === peer.source) continue;
+          const owner = sources.ownerOf(source)?.settings;
+          const pathId = out.pathIdOf(key) >>> 0;
+          const best = locRib.bestOf(row);
+          const path = pathId === 0 ? best : locRib.pathToldAs(row, pathId);
+          const isBest = path !== 0 && path === best;
+          const set = path === 0 || locRib.paths.sourceOf(path) !== source ? 0 : locRib.paths.effectiveSet(path);
+          const passed: PassedTerm[] = [];
+          const verdict = set === 0 ? undefined : out.exporter.verdict(set, source, row, prefix, passed);
+          const isChanged = passed.some(({ before, after }) => before !== after);
+          yield {
+            family: locRib.family,
+            prefix,
+            ...(pathId === 0 ? {} : { pathId }),
+            source: source === LOCAL_SOURCE ? (this.#tables.originated.sourceOf(prefix) ?? 'network') : 'bgp',
+            ...(owner === undefined ? {} : { peer: { name: owner.name, address: owner.address, kind: owner.kind } }),
+            valid: true,
+            best: isBest,
+            multipath: false,
+            attributes: values.decode(told),
+            ...(isChanged ? { beforePolicy: values.decode(set) } : {}),
+            ...(verdict === undefined ? {} : { policyTerm: verdict.term }),
+          };
+        }
       }
     }
   }
@@ -107,23 +133,40 @@ export class Queries {
 
   /** The paths of a row, the best first, then as the decision process ranks them, those that cannot be used last. */
   *#pathsOf(locRib: LocRib, row: number, bestOnly: boolean): IterableIterator<PathView> {
-    const { paths, decision } = locRib;
     const best = locRib.bestOf(row);
     if (bestOnly) {
-      if (best !== 0) yield this.#view(locRib, row, best);
+      if (best !== 0) yield this.view(locRib, row, best);
       return;
     }
+    const views = this.rankedPaths(locRib, row).map((path) => this.view(locRib, row, path));
+    yield* views;
+  }
+
+  /** The paths of a row, the best first, then as the decision process ranks them, those that cannot be used last. */
+  rankedPaths(locRib: LocRib, row: number): number[] {
+    const { paths, decision } = locRib;
+    const best = locRib.bestOf(row);
     const usable: number[] = [];
     const others: number[] = [];
     for (let path = locRib.headOf(row); path !== 0; path = paths.words[path * PATH_WORDS + 2] ?? 0) {
       if (path !== best) (locRib.obstacleOf(path) === 0 ? usable : others).push(path);
     }
     usable.sort((a, b) => decision.compare(b, a));
-    const views = [...(best === 0 ? [] : [best]), ...usable, ...others].map((path) => this.#view(locRib, row, path));
-    yield* views;
+    return [...(best === 0 ? [] : [best]), ...usable, ...others];
   }
 
-  #view(locRib: LocRib, row: number, path: number): PathView {
+  /** A path of a source in a row, 0 if there is none. */
+  pathOfSource(locRib: LocRib, row: number, source: number): number {
+    return pathOfSource(locRib, row, source);
+  }
+
+  /** What lets the paths of a source in; undefined where the source is gone. */
+  importerOf(owner: object | undefined, family: FamilyName): Importer | undefined {
+    return owner === undefined ? undefined : importerOf(owner, family);
+  }
+
+  /** One path, decoded. */
+  view(locRib: LocRib, row: number, path: number): PathView {
     const { values, sources, originated } = this.#tables;
     const { paths, prefixes } = locRib;
     const prefix = prefixes.prefixOf(row);
@@ -153,38 +196,44 @@ export class Queries {
     }
     const importer = owner === undefined ? undefined : importerOf(owner, locRib.family);
     if (importer !== undefined && (obstacle <= 0 || obstacle === 1)) view.policyTerm = importer.term(set, prefix);
-    const rule = obstacle === 0 ? this.#ruleOf(locRib, row, path) : 0;
-    if (rule !== 0) view.rule = ruleName(rule);
+    const rank = this.rankOf(locRib, row, path);
+    if (rank !== undefined) view.rule = ruleName(rank.rule);
     return view;
   }
 
-  /** The rule that ranked a path: the best one over the next one, another one below the best; 0 if it is the only one. */
-  #ruleOf(locRib: LocRib, row: number, path: number): number {
+  /** What ranked a path: the best one over the next one, another one below the best; undefined if it is the only one or unusable. */
+  rankOf(locRib: LocRib, row: number, path: number): Rank | undefined {
     const { decision } = locRib;
     const best = locRib.bestOf(row);
+    if (best === 0 || locRib.obstacleOf(path) !== 0) return undefined;
     locRib.collect(row);
     const all = Array.from(decision.candidates.subarray(0, decision.count));
-    if (all.length < 2 || best === 0) return 0;
-    if (path !== best) return this.#ruleAgainst(locRib, best, path, all);
+    if (all.length < 2) return undefined;
+    if (path !== best) return this.#rankBelow(locRib, best, path, all);
     // Who would be next?
     decision.begin(best);
     for (const other of all) if (other !== best) decision.add(other);
-    return this.#ruleAgainst(locRib, best, decision.choose(), all);
+    const next = decision.choose();
+    const direct = decision.compare(best, next);
+    if (direct > 0) return { rule: direct, isWinner: true, other: next, isWithinAs: false };
+    // The next one would have won over it, had it not lost to one of its own neighbouring AS: say so of that one.
+    const below = this.#rankBelow(locRib, best, next, all);
+    return below === undefined ? undefined : { ...below, isWinner: true, other: next };
   }
 
-  #ruleAgainst(locRib: LocRib, best: number, loser: number, all: readonly number[]): number {
+  #rankBelow(locRib: LocRib, best: number, loser: number, all: readonly number[]): Rank | undefined {
     const { decision } = locRib;
     const direct = decision.compare(best, loser);
-    if (direct > 0) return direct;
+    if (direct > 0) return { rule: direct, isWinner: false, other: best, isWithinAs: false };
     // It would have beaten the best one, but fell to another path of its own neighbouring AS first.
     decision.load(loser, this.#a);
     for (const other of all) {
       decision.load(other, this.#b);
       if (other === loser || this.#b.neighbourAs !== this.#a.neighbourAs) continue;
       const result = decision.compare(other, loser);
-      if (result > 0) return result;
+      if (result > 0) return { rule: result, isWinner: false, other, isWithinAs: true };
     }
-    return 0;
+    return undefined;
   }
 }
 

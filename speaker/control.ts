@@ -3,6 +3,7 @@ import {
   type FamilyName,
   formatIp,
   formatPrefix,
+  ipBits,
   type Prefix,
   parseIp,
   parsePrefix,
@@ -32,6 +33,7 @@ import type {
   VersionReply,
 } from '../lib/api.ts';
 import { API_VERSION } from '../lib/api.ts';
+import type { ExplainQuery, ExplainReply } from '../lib/api-explain.ts';
 import type { Clock } from '../lib/clock.ts';
 import { version } from '../lib/version.ts';
 import type { Rib } from '../rib/rib.ts';
@@ -40,6 +42,8 @@ import { ControlError, type ControlSurface, type Listing } from './api/control-s
 import { type PeerFacts, type PeerReading, peerDetail, peerSummary } from './api/peer-view.ts';
 import { apiRoute } from './api/route-view.ts';
 import type { EventLoopDelay } from './event-loop.ts';
+import { explainRoute } from './explain.ts';
+import { explainKernel, type RouteWords } from './explain-kernel.ts';
 import type { ForwardingHop } from './forwarding.ts';
 import type { PeerEntry, Speaker } from './speaker.ts';
 
@@ -76,6 +80,13 @@ export interface ForwardingReading {
   readonly protocol: number;
   readonly metric: number;
   list(): readonly KernelRouteReading[];
+  /** Routes of one prefix, whatever their metric. */
+  listOf(prefix: Prefix): readonly KernelRouteReading[];
+  /** Routes wanted. */
+  count(): number;
+  /** Everything selected was handed over. */
+  isConverged(): boolean;
+  isNeverInstalled(prefix: Prefix): boolean;
   check(): Promise<readonly KernelDifferenceReading[]>;
   checkNextHops(): Promise<readonly NextHopDifferenceReading[]>;
   linkName(ifIndex: number): string | undefined;
@@ -210,6 +221,21 @@ export class Control implements ControlSurface {
     };
   }
 
+  async explain(query: ExplainQuery): Promise<ExplainReply> {
+    const { rib, speaker, forwarding, peerFacts } = this.#parts;
+    const peer = query.peer === undefined ? undefined : this.#find(query.peer);
+    const prefix = this.#prefixToExplain(query.prefix);
+    const words: RouteWords = (route) => (forwarding === undefined ? '' : routeWords(forwarding, route));
+    const best = rib.explain(prefix)?.paths.find(({ view }) => view.best)?.view;
+    const kernel = await explainKernel(forwarding, prefix, best, words);
+    const sources = {
+      rib,
+      entries: peer === undefined ? speaker.peers() : [peer],
+      peerFacts: (name: string) => peerFacts(name),
+    };
+    return explainRoute(sources, { asked: query.prefix, prefix, peer }, kernel);
+  }
+
   fib(query: FibQuery): Listing<FibBegin, FibRoute> {
     const { forwarding } = this.#parts;
     if (forwarding === undefined) return { begin: { enabled: false, table: 0, protocol: 0, metric: 0 }, entries: [] };
@@ -226,10 +252,9 @@ export class Control implements ControlSurface {
     if (forwarding === undefined) throw new ControlError('refused', 'this speaker writes no kernel routes');
     const nextHops = await forwarding.checkNextHops();
     const differences = await forwarding.check();
-    const hopsText = (hops: readonly ForwardingHop[]): string =>
-      hops.map((hop) => hopText(fibNextHop(forwarding, hop))).join(' ');
+    const hopsText = (hops: readonly ForwardingHop[]): string => hopsWords(forwarding, hops);
     const describe = (route: { kind: string; nextHops: readonly ForwardingHop[] }): string =>
-      [route.kind, hopsText(route.nextHops)].filter((part) => part !== '').join(' ');
+      routeWords(forwarding, route);
     const nextHopDifferences = nextHops.map(({ type, id, wanted, found }) => ({
       id,
       problem: problemOf(type),
@@ -259,6 +284,15 @@ export class Control implements ControlSurface {
 
   reload(request: ReloadRequest): Promise<ReloadReply> {
     return this.#parts.reload(request.dryRun);
+  }
+
+  /** The prefix that was asked about, or the longest match of an address; the address itself where nothing covers it. */
+  #prefixToExplain(text: string): Prefix {
+    const prefix = parsePrefix(text);
+    if (prefix !== undefined) return prefix;
+    const address = parseIp(text);
+    if (address === undefined) throw new ControlError('invalid-request', `'${text}': expected an address or a prefix`);
+    return this.#parts.rib.longestMatch(address) ?? { address, length: ipBits(address.version) };
   }
 
   #find(name: string): PeerEntry {
@@ -346,6 +380,18 @@ function fibNextHop(forwarding: ForwardingReading, hop: ForwardingHop): FibNextH
     ...(device === undefined ? {} : { device }),
     ...(hop.weight === undefined ? {} : { weight: hop.weight }),
   };
+}
+
+/** A route as `ip route` would print it. */
+function routeWords(
+  forwarding: ForwardingReading,
+  route: { readonly kind: string; readonly nextHops: readonly ForwardingHop[] },
+): string {
+  return [route.kind, hopsWords(forwarding, route.nextHops)].filter((part) => part !== '').join(' ');
+}
+
+function hopsWords(forwarding: ForwardingReading, hops: readonly ForwardingHop[]): string {
+  return hops.map((hop) => hopText(fibNextHop(forwarding, hop))).join(' ');
 }
 
 function hopText(hop: FibNextHop): string {

@@ -92,6 +92,8 @@ export class Daemon {
   #isSwept = false;
   /** The RIB has rows that are not decided yet. */
   #isDeciding = false;
+  /** Selected routes wait to be handed to the kernel. */
+  #isFeeding = false;
   #isListening = false;
   #stopped: Promise<void> | undefined;
 
@@ -142,6 +144,9 @@ export class Daemon {
               reachable: true,
               metric: 0,
             },
+          describe: (address, device) =>
+            nextHops?.explain(address, device === undefined ? undefined : nextHops.linkIndex(device)) ??
+            'not looked up: this speaker writes no kernel routes',
         },
         nowMs: () => this.#clock.nowMs(),
         ownAddresses: local.all(),
@@ -412,6 +417,7 @@ export class Daemon {
   #feedKernel(): boolean {
     if (this.#kernel === undefined) return false;
     const left = this.#rib.takeSelected(FIB_BATCH, this.#kernel.forwarding);
+    this.#isFeeding = left > 0;
     if (left === 0) this.#sweepIfConverged();
     return left > 0;
   }
@@ -449,7 +455,10 @@ export class Daemon {
         return { name, asn, routerId: formatIp(routerId) };
       },
       peerFacts: (name) => this.#peerFacts(name),
-      forwarding: this.#kernel && forwardingReading(this.#kernel, this.#state),
+      forwarding: this.#kernel && {
+        ...forwardingReading(this.#kernel, this.#state),
+        isConverged: () => !this.#isDeciding && !this.#isFeeding,
+      },
       pods: () => (this.#cni?.pods() ?? []).map(podReading),
       blocks: () => blockReadings(this.#cni?.blocks() ?? [], this.#state, this.#discarded),
       reload: (dryRun) => this.#reloadForApi(dryRun),
@@ -494,13 +503,20 @@ function cniBlocks(state: DesiredState) {
   return state.blocks.filter((block) => block.allocate).map(({ prefix }) => ({ prefix, reserved }));
 }
 
-function forwardingReading({ fib, nextHops }: Kernel, state: DesiredState): ForwardingReading {
+function forwardingReading(
+  { fib, nextHops, forwarding }: Kernel,
+  state: DesiredState,
+): Omit<ForwardingReading, 'isConverged'> {
   const { table, protocol, metric } = state.fib;
   return {
     table,
     protocol,
     metric,
     list: () => fib.list(),
+    listOf: (prefix) => fib.list(prefix),
+    count: () => fib.counters.wanted,
+    isNeverInstalled: ({ address, length }) =>
+      forwarding.isNeverInstalled(address.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast', address.octets, length),
     check: async () => {
       await fib.flush();
       return fib.check();

@@ -11,6 +11,7 @@ import type { Negotiated, PeerSettings } from './negotiate.ts';
 import { Peer, type PeerHandlers, type SessionPort } from './peer.ts';
 import { UpdateIn } from './update-in.ts';
 import type { UpdateOut } from './update-out.ts';
+import { WithdrawLog } from './withdraw-log.ts';
 
 /** A configured peer with everything that belongs to it. */
 export interface PeerEntry {
@@ -18,6 +19,8 @@ export interface PeerEntry {
   readonly handle: PeerHandle;
   /** Receives UPDATEs; there while a session is up. */
   readonly updateIn: UpdateIn | undefined;
+  /** The last UPDATEs that were treated as withdraw, of this session and earlier ones. */
+  readonly withdrawLog: WithdrawLog;
   /** Sessions that ended after they were Established. */
   readonly resets: number;
   readonly lastReset: PeerReset | undefined;
@@ -30,6 +33,9 @@ export interface PeerReset {
   readonly by: 'local' | 'remote' | 'transport';
   readonly text: string;
 }
+
+/** Why a peer is down that sent more prefixes than it may, as its `adminDown` says. */
+export const PREFIX_LIMIT_REACHED = 'maximum number of prefixes reached';
 
 interface MutableEntry extends PeerEntry {
   updateIn: UpdateIn | undefined;
@@ -164,6 +170,7 @@ export class Speaker {
       peer,
       handle,
       updateIn: undefined,
+      withdrawLog: new WithdrawLog(() => clock.wallMs()),
       resets: 0,
       lastReset: undefined,
       restart: undefined,
@@ -284,7 +291,7 @@ export class Speaker {
         const settings = this.#deps.ribSettings?.(peer.name) ?? this.#settings.get(peer.name)?.rib;
         if (settings !== undefined) rib.updatePeer(entry.handle, asNegotiated(settings, negotiated));
         rib.sessionUp(entry.handle, negotiated);
-        entry.updateIn = new UpdateIn(rib, entry.handle, negotiated);
+        entry.updateIn = new UpdateIn(rib, entry.handle, negotiated, entry.withdrawLog);
         updateOut.sessionUp(entry.handle, session);
         this.#dynamic.sessionUp(peer.name);
         log.info('session up', {
@@ -337,7 +344,7 @@ export class Speaker {
     if (code !== ceaseCode || subcode !== limitSubcode) return;
     const seconds = this.#settings.get(entry.peer.name)?.prefixLimitRestartSeconds;
     this.#deps.clock.defer(() => {
-      entry.peer.stop('maximum number of prefixes reached');
+      entry.peer.stop(PREFIX_LIMIT_REACHED);
       if (seconds === undefined) return;
       entry.restart?.clear();
       entry.restart = this.#deps.clock.setTimer(seconds * 1000, () => entry.peer.enable());

@@ -181,15 +181,16 @@ function formatPrefix(paths: readonly Route[], hasColours: boolean): string {
   return title + paths.map((route) => formatPath(route, hasColours)).join('');
 }
 
-function formatPath(route: Route, hasColours: boolean): string {
-  const from =
-    route.peer === undefined
-      ? `originated here (${route.source})`
-      : `from ${printable(route.peer)}${route.peerAddress === undefined ? '' : ` (${route.peerAddress})`}, ${
-          route.kind === 'ebgp' ? 'eBGP' : 'iBGP'
-        }`;
+/** Where a path is from: `from tor (10.0.1.254), eBGP, path id 3`, `originated here (pod-block)`. */
+export function fromWords(route: Route): string {
   const id = route.pathId === undefined ? '' : `, path id ${route.pathId}`;
-  const head = `  ${paint(marks(route).padEnd(2), markColour(route), hasColours)} ${from}${id}`.trimEnd();
+  if (route.peer === undefined) return `originated here (${route.source})${id}`;
+  const address = route.peerAddress === undefined ? '' : ` (${route.peerAddress})`;
+  return `from ${printable(route.peer)}${address}, ${route.kind === 'ebgp' ? 'eBGP' : 'iBGP'}${id}`;
+}
+
+function formatPath(route: Route, hasColours: boolean): string {
+  const head = `  ${paint(marks(route).padEnd(2), markColour(route), hasColours)} ${fromWords(route)}`.trimEnd();
   const changed = (title: string, attributes: ApiAttributes | undefined): (readonly [string, string | undefined])[] => {
     if (attributes === undefined) return [];
     return [

@@ -22,6 +22,8 @@ import type {
   VersionReply,
 } from '../../lib/api.ts';
 
+import type { ExplainQuery, ExplainReply } from '../../lib/api-explain.ts';
+
 /** Now or later. */
 export type Awaitable<T> = T | Promise<T>;
 
@@ -54,6 +56,8 @@ export interface ControlSurface {
   enable(peer: string): Awaitable<PeerActionReply>;
   /** `query` is validated: `prefix`, where given, is a prefix without host bits or an address; `peer` is there when the view needs it. */
   routes(query: RoutesQuery): Awaitable<Listing<RoutesBegin, Route>>;
+  /** Why a prefix is here or not; `query.prefix` is validated as for `routes`. */
+  explain(query: ExplainQuery): Awaitable<ExplainReply>;
   fib(query: FibQuery): Awaitable<Listing<FibBegin, FibRoute>>;
   fibCheck(): Awaitable<FibCheckReply>;
   pods(): Awaitable<PodsReply>;

@@ -87,7 +87,8 @@ function originText(origin: Origin): 'IGP' | 'EGP' | 'incomplete' {
   }
 }
 
-function reasonText(reason: InvalidReason): string {
+/** Why a path is not usable, in words. */
+export function reasonText(reason: InvalidReason): string {
   switch (reason) {
     case 'import-policy':
       return 'rejected by import policy';

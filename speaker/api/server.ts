@@ -5,6 +5,7 @@ import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { API_VERSION, type ErrorReply, errorStatus, type RoutesQuery } from '../../lib/api.ts';
 import { type Endpoint, type EndpointName, endpoints } from '../../lib/api-endpoints.ts';
+import type { ExplainQuery } from '../../lib/api-explain.ts';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { errorMessage } from '../../lib/result.ts';
@@ -129,6 +130,7 @@ function handlersOf(surface: ControlSurface): Record<EndpointName, (request: Han
     shutdown: (request) => surface.shutdown(peerOf(request), request.body as { message?: string }),
     enable: (request) => surface.enable(peerOf(request)),
     routes: (request) => surface.routes(checkRoutesQuery(request.query as RoutesQuery)),
+    explain: (request) => surface.explain(checkPrefixQuery(request.query as ExplainQuery)),
     fib: (request) => surface.fib(checkPrefixQuery(request.query as { prefix?: string })),
     fibCheck: () => surface.fibCheck(),
     pods: () => surface.pods(),

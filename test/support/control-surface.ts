@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Block, FibRoute, PeerDetail, PeerSummary, Pod, Route, StatusReply } from '../../lib/api.ts';
+import type { ExplainReply } from '../../lib/api-explain.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { ControlError, type ControlSurface } from '../../speaker/api/control-surface.ts';
@@ -95,6 +96,49 @@ export function route(over: Partial<Route> = {}): Route {
     best: true,
     multipath: false,
     attributes: { origin: 'IGP', asPath: '65000 64513', asPathLength: 2, nextHop: '10.0.1.254' },
+    ...over,
+  };
+}
+
+/** Why that path is here: the only one, told to nobody, in the kernel. */
+export function explainReply(over: Partial<ExplainReply> = {}): ExplainReply {
+  return {
+    asked: '10.64.2.7',
+    prefix: '10.64.2.0/26',
+    family: 'ipv4-unicast',
+    found: true,
+    text: '1 path, 1 usable; the best is from tor',
+    candidates: [
+      {
+        route: route(),
+        state: 'best',
+        text: 'best: the only usable path',
+        policy: { direction: 'import', verdict: 'accept', term: 'tor-in: fabric', steps: [], changes: [] },
+        nextHop: {
+          address: '10.0.1.254',
+          result: 'reachable',
+          metric: 0,
+          text: 'route 10.0.1.0/24 of table 254, on the link dev eth0',
+        },
+      },
+    ],
+    advertisements: [
+      {
+        peer: 'tor',
+        kind: 'ebgp',
+        advertised: false,
+        reason: 'split-horizon',
+        text: 'not advertised: the best path came from it (split horizon)',
+        paths: [],
+      },
+    ],
+    kernel: {
+      state: 'same',
+      text: 'as wanted',
+      wanted: 'unicast via 10.0.1.254 dev eth0',
+      found: 'unicast via 10.0.1.254 dev eth0',
+      compared: true,
+    },
     ...over,
   };
 }
@@ -204,6 +248,15 @@ export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface 
       calls.push(['routes', query]);
       const peer = query.peer === undefined ? {} : { peer: known(query.peer) };
       return { begin: { view: query.view, ...peer, localAs: 64512, routerId: '10.0.1.1' }, entries: [route()] };
+    },
+    explain(query) {
+      calls.push(['explain', query]);
+      return explainReply({
+        asked: query.prefix,
+        ...(query.peer === undefined
+          ? {}
+          : { received: { peer: known(query.peer), state: 'best', text: 'best: the only usable path' } }),
+      });
     },
     fib(query) {
       calls.push(['fib', query]);

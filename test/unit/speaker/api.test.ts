@@ -35,7 +35,10 @@ const linesIn = (text: string): unknown[] =>
     .map((line) => JSON.parse(line));
 
 describe('replies', () => {
-  const queries: Partial<Record<EndpointName, string>> = { routes: '?view=received&peer=tor' };
+  const queries: Partial<Record<EndpointName, string>> = {
+    routes: '?view=received&peer=tor',
+    explain: '?prefix=10.64.2.7',
+  };
   for (const name of Object.keys(endpoints) as EndpointName[]) {
     test(`${name} answers what its schema says`, async () => {
       const { method, path, reply } = endpoints[name];

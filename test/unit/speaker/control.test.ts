@@ -1,4 +1,4 @@
-import { ip, prefix } from 'bgp-ts';
+import { ip, type Prefix, prefix, prefixEquals } from 'bgp-ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Route } from '../../../lib/api.ts';
 import {
@@ -28,6 +28,22 @@ class FakeReading implements ForwardingReading {
 
   list(): readonly KernelRouteReading[] {
     return this.routes;
+  }
+
+  listOf(wanted: Prefix): readonly KernelRouteReading[] {
+    return this.routes.filter((route) => prefixEquals(route.prefix, wanted));
+  }
+
+  count(): number {
+    return this.routes.length;
+  }
+
+  isConverged(): boolean {
+    return true;
+  }
+
+  isNeverInstalled(): boolean {
+    return false;
   }
 
   async check(): Promise<readonly KernelDifferenceReading[]> {
