@@ -73,6 +73,8 @@ export interface RibObserver {
   workArrived(): void;
   /** A peer has passed the warning threshold of its prefix limit, or the limit itself when that only warns. */
   prefixLimitWarning?(peer: string, family: FamilyName, count: number, limit: number): void;
+  /** A peer sent routes of a family that cannot be read: nothing it says about that family is used until its session ends (RFC 7606 §2). */
+  familyDisabled?(peer: string, family: FamilyName, reason: string): void;
   /** A route of this group has no next hop to advertise: no own address of its family is known. Once per peer group. */
   noNextHopSelf?(peers: readonly string[], family: FamilyName): void;
   /** An id of `Rib.nextHopSet` is no longer in use and may come back with another meaning. */

@@ -157,6 +157,7 @@ export class Daemon {
         nextHopSetFreed: (id) => this.#kernel?.forwarding.forget(id),
         prefixLimitWarning: (peer, family, count, limit) =>
           log.warn('prefix limit', { peer, family, count, limit, action: 'none' }),
+        familyDisabled: (peer, family, reason) => log.warn('family disabled', { peer, family, reason }),
         noNextHopSelf: (peers, family) =>
           log.warn('routes not advertised', {
             peers,

@@ -1,5 +1,6 @@
 import {
   AttributeFlag,
+  type AttributeProblem,
   CeaseSubcode,
   decodeAttributes,
   decodeUpdate,
@@ -55,8 +56,9 @@ export class UpdateIn {
   readonly #scan: UpdateScan;
   readonly #endOfRib: Set<FamilyName>;
   readonly #warned: Set<FamilyName>;
-  readonly #ipv4: AdjRibIn | undefined;
-  readonly #ipv6: AdjRibIn | undefined;
+  /** Undefined where the family was not negotiated, or is disabled. */
+  #ipv4: AdjRibIn | undefined;
+  #ipv6: AdjRibIn | undefined;
   #updates: number;
   #treatedAsWithdraw: number;
   #attributesDiscarded: number;
@@ -228,7 +230,7 @@ export class UpdateIn {
         this.#malformed = worst.message;
         return WITHDRAW;
       }
-      this.#reset = worst.notification; // there is no half of a session to close: disabling a family ends it too
+      this.#reset = worst.notification;
       return RESET;
     }
     this.#attributesDiscarded += problems.length;
@@ -264,6 +266,9 @@ export class UpdateIn {
     const decoded = decodeUpdate(body, this.#context);
     if (!decoded.ok) return decoded.error;
     const update = decoded.value;
+    for (const problem of update.problems) {
+      if (problem.action === 'disable-family' && !this.#disable(problem)) return problem.notification;
+    }
     this.#ipv4?.withdrawEntries(update.withdrawn);
     if (update.mpUnreach !== undefined) {
       this.#ribIn(update.mpUnreach.family)?.withdrawEntries(update.mpUnreach.withdrawn);
@@ -284,6 +289,22 @@ export class UpdateIn {
     if (update.endOfRib !== undefined) this.#endOfRib.add(update.endOfRib);
     const notification = this.#announceValues(this.#ipv4, update, false);
     return notification ?? this.#announceValues(mpRib, update, true);
+  }
+
+  /**
+   * Routes of a family cannot be read: neither these nor any other of it are believed from here on (RFC 7606 §2, "AFI/SAFI disable"; RFC 4760
+   * §7), and the other family goes on. False: there is no other, the session is of no more use.
+   */
+  #disable({ family, message }: AttributeProblem): boolean {
+    const other = family === 'ipv4-unicast' ? this.#ipv6 : this.#ipv4;
+    if (family === undefined || other === undefined) return false;
+    if (this.#ribIn(family) === undefined) return true; // not negotiated: nothing of it is used anyway
+    if (family === 'ipv4-unicast') this.#ipv4 = undefined;
+    else this.#ipv6 = undefined;
+    this.#endOfRib.add(family); // nobody is to wait for it
+    this.#rib.disableFamily(this.#peer, family);
+    this.#rib.observer.familyDisabled?.(this.#peer.name, family, message);
+    return true;
   }
 
   #announceValues(ribIn: AdjRibIn | undefined, update: UpdateMessage, isMp: boolean): Notification | undefined {

@@ -1,3 +1,5 @@
+import type { FamilyName } from './iana.ts';
+
 /** What a NOTIFICATION says (RFC 4271 §4.5): sent to the peer, or received from it. */
 export interface Notification {
   /** `ErrorCode`. */
@@ -21,6 +23,8 @@ export interface AttributeProblem {
   readonly attributeCode: number;
   /** For the log: attribute name, what was seen and wanted. */
   readonly message: string;
+  /** The family to disable, where that is the action. */
+  readonly family?: FamilyName;
   /** What to send when the action is (or has been escalated to) `session-reset`. */
   readonly notification: Notification;
 }

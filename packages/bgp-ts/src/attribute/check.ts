@@ -53,7 +53,8 @@ export function updateProblem(
 ): AttributeProblem | undefined {
   const strongest = strongestProblem(problems);
   if (!strongest || strongest.action === 'attribute-discard') return strongest;
-  if (contents.announces || !contents.hasOtherAttributes || strongest.action === 'session-reset') return strongest;
+  if (strongest.action !== 'treat-as-withdraw') return strongest;
+  if (contents.announces || !contents.hasOtherAttributes) return strongest;
   const message = `${strongest.message}; no routes found to withdraw`;
   return { ...strongest, action: 'session-reset', message };
 }

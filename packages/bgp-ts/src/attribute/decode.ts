@@ -1,7 +1,7 @@
 import { ByteReader } from '../bytes.ts';
 import type { SessionContext } from '../context.ts';
 import { type AttributeProblem, type ErrorAction, notification, Truncated } from '../errors.ts';
-import { AttributeCode, AttributeFlag, ErrorCode, UpdateSubcode } from '../iana.ts';
+import { AttributeCode, AttributeFlag, ErrorCode, type FamilyName, familyOf, UpdateSubcode } from '../iana.ts';
 import { BadNlri } from '../nlri/nlri.ts';
 import { mergeAs4 } from './as4-merge.ts';
 import type { MpReach, MpUnreach, PathAttributes, UnknownAttribute } from './attributes.ts';
@@ -130,7 +130,9 @@ class AttributeDecoder {
       const isUnused = code === AttributeCode.NextHop && this.#options.nlriIsEmpty === true;
       const isAddress = decoded.error.subcode === UpdateSubcode.InvalidNextHop;
       const action = isUnused && isAddress ? 'attribute-discard' : (decoded.error.action ?? codec.onError);
-      this.#report(action, decoded.error.subcode, decoded.error.message);
+      // An MP attribute that says which family it is about need not cost the others their session (RFC 7606 §2, §5.3).
+      const family = action === 'session-reset' ? this.#familyOfValue() : undefined;
+      this.#report(family ? 'disable-family' : action, decoded.error.subcode, decoded.error.message, family);
       if (decoded.value === undefined) return;
     }
     this.#keep(field, decoded.value);
@@ -150,6 +152,15 @@ class AttributeDecoder {
         codec.onError === 'session-reset' ? UpdateSubcode.OptionalAttributeError : UpdateSubcode.AttributeLengthError;
       return { ok: false, error: { subcode, message: `${codec.name}: ${thrown.message}` } };
     }
+  }
+
+  /** AFI and SAFI that an MP attribute begins with. */
+  #familyOfValue(): FamilyName | undefined {
+    const { code, valueStart, valueEnd } = this.#cursor;
+    const isMp = code === AttributeCode.MpReachNlri || code === AttributeCode.MpUnreachNlri;
+    if (!isMp || valueEnd - valueStart < 3) return undefined;
+    const r = new ByteReader(this.#bytes, valueStart, valueEnd);
+    return familyOf(r.u16(), r.u8());
   }
 
   #keep(field: AttributeField, value: unknown): void {
@@ -193,7 +204,7 @@ class AttributeDecoder {
   }
 
   /** The data of the NOTIFICATION is the attribute with its header (RFC 4271 §6.3); a bad list has none. */
-  #report(action: ErrorAction, subcode: UpdateSubcode, message: string): void {
+  #report(action: ErrorAction, subcode: UpdateSubcode, message: string, family?: FamilyName): void {
     const { code, start, valueEnd } = this.#cursor;
     const hasData = subcode !== UpdateSubcode.MalformedAttributeList && subcode !== UpdateSubcode.MalformedAsPath;
     const data = hasData ? this.#bytes.slice(start, valueEnd) : undefined;
@@ -202,6 +213,7 @@ class AttributeDecoder {
       attributeCode: code,
       message,
       notification: notification(ErrorCode.UpdateMessage, subcode, data),
+      ...(family && { family }),
     });
   }
 

@@ -17,6 +17,7 @@ interface Malformed {
 const withdraw = 'treat-as-withdraw' as const;
 const discard = 'attribute-discard' as const;
 const reset = 'session-reset' as const;
+const disable = 'disable-family' as const;
 const v6 = '20010db8000000000000000000000001';
 
 const malformed: readonly Malformed[] = [
@@ -140,53 +141,53 @@ const malformed: readonly Malformed[] = [
   },
   // §7.11 and §5.3
   { name: 'MP_REACH without value', octets: '80 0e 00', action: reset, subcode: 5, rfc: '7606 §7.11' },
-  { name: 'MP_REACH of 4 octets', octets: '80 0e 04 0002 01 10', action: reset, subcode: 9, rfc: '7606 §7.11' },
+  { name: 'MP_REACH of 4 octets', octets: '80 0e 04 0002 01 10', action: disable, subcode: 9, rfc: '7606 §7.11' },
   {
     name: 'MP_REACH next hop past the end',
     octets: '80 0e 06 0002 01 10 2001',
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §7.11',
   },
   {
     name: 'MP_REACH without reserved octet',
     octets: `80 0e 14 0002 01 10 ${v6}`,
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §7.11',
   },
   {
     name: 'MP_REACH IPv6 by 4 octets',
     octets: '80 0e 09 0002 01 04 c0000201 00',
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §7.11',
   },
   {
     name: 'MP_REACH IPv6 by 24 octets',
     octets: `80 0e 1d 0002 01 18 ${'00'.repeat(8)} ${v6} 00`,
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §7.11',
   },
   {
     name: 'MP_REACH IPv4 by 16 octets',
     octets: `80 0e 15 0001 01 10 ${v6} 00`,
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §7.11',
   },
   {
     name: 'MP_REACH prefix of 129 bits',
     octets: `80 0e 27 0002 01 10 ${v6} 00 81 ${'00'.repeat(17)}`,
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §5.3',
   },
   {
     name: 'MP_REACH prefix past the end',
     octets: `80 0e 17 0002 01 10 ${v6} 00 40 20`,
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §5.3',
   },
@@ -238,14 +239,14 @@ const malformed: readonly Malformed[] = [
   {
     name: 'MP_UNREACH prefix past the end',
     octets: '80 0f 05 0002 01 40 20',
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §5.3',
   },
   {
     name: 'MP_UNREACH IPv4 prefix of 33 bits',
     octets: '80 0f 09 0001 01 21 0a00000000',
-    action: reset,
+    action: disable,
     subcode: 9,
     rfc: '7606 §5.3',
   },
