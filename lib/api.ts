@@ -123,6 +123,7 @@ export const inForceSchema = z
     families: z.array(familySchema),
     fourOctetAs: z.boolean(),
     routeRefresh: z.boolean(),
+    enhancedRefresh: z.boolean().describe('both sides mark begin and end of a refresh (RFC 7313)'),
     addPathReceive: z.array(familySchema),
     addPathSend: z.array(familySchema),
     maxOctets: count.describe('largest message: 4096, or 65535 with extended messages'),

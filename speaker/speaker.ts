@@ -10,6 +10,7 @@ import { type ListenAddress, Listener } from './listener.ts';
 import type { Negotiated, PeerSettings } from './negotiate.ts';
 import { Peer, type PeerHandlers, type SessionPort } from './peer.ts';
 import { UpdateIn } from './update-in.ts';
+import { RefreshIn } from './refresh-in.ts';
 import type { UpdateOut } from './update-out.ts';
 import { WithdrawLog } from './withdraw-log.ts';
 
@@ -97,6 +98,7 @@ export class Speaker {
       clock: deps.clock,
       log: deps.log,
       add: (settings) => this.#add(settings, true),
+  readonly #refreshIn: RefreshIn;
       update: (settings) => void this.updatePeer(settings),
       remove: (name) => this.removePeer(name),
     });
@@ -123,6 +125,7 @@ export class Speaker {
   /** The peer with this name or address (`fe80::1%eth0` with its interface), as a person types it. */
   find(nameOrAddress: string): PeerEntry | undefined {
     const byName = this.#entries.get(nameOrAddress);
+    this.#refreshIn = new RefreshIn(deps);
     if (byName !== undefined) return byName;
     return this.peers().find(({ peer }) => {
       const address = formatIp(peer.settings.address);
@@ -311,7 +314,12 @@ export class Speaker {
         return notification;
       },
       routeRefresh: (peer: Peer, family: FamilyName, subtype: 0 | 1 | 2) => {
-        if (subtype === 0) updateOut.routeRefresh(entryOf(peer).handle, family);
+        const { handle } = entryOf(peer);
+        if (subtype === 0) updateOut.routeRefresh(handle, family);
+        // Marks that were not agreed on mean nothing (RFC 7313 §3.2).
+        else if (peer.session?.negotiated.enhancedRefresh !== true) return;
+        else if (subtype === 1) this.#refreshIn.begin(handle, family);
+        else this.#refreshIn.end(handle, family);
         wake();
       },
       writable: (peer) => {
@@ -358,3 +366,4 @@ function asNegotiated(settings: RibPeerSettings, negotiated: Negotiated | undefi
   const { remoteAs, kind } = negotiated;
   return settings.remoteAs === remoteAs && settings.kind === kind ? settings : { ...settings, remoteAs, kind };
 }
+        this.#refreshIn.forget(entry.handle);

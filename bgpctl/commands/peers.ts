@@ -208,7 +208,7 @@ function formatCapabilities(peer: PeerDetail, style: TableStyle): string {
   const words = [
     inForce.families.join(', '),
     inForce.fourOctetAs ? '4-octet AS numbers' : '2-octet AS numbers',
-    inForce.routeRefresh ? 'route refresh' : '',
+    inForce.enhancedRefresh ? 'enhanced route refresh' : inForce.routeRefresh ? 'route refresh' : '',
     inForce.addPathReceive.length === 0 ? '' : `ADD-PATH receive (${inForce.addPathReceive.join(', ')})`,
     inForce.addPathSend.length === 0 ? '' : `ADD-PATH send (${inForce.addPathSend.join(', ')})`,
     `messages up to ${inForce.maxOctets} octets`,

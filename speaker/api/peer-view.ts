@@ -78,6 +78,7 @@ export function peerDetail(reading: PeerReading): PeerDetail {
               families: [...negotiated.families],
               fourOctetAs: negotiated.fourOctetAs,
               routeRefresh: negotiated.routeRefresh,
+              enhancedRefresh: negotiated.enhancedRefresh,
               addPathReceive: [...negotiated.addPathReceive],
               addPathSend: [...negotiated.addPathSend],
               maxOctets: negotiated.maxOctets,

@@ -50,6 +50,7 @@ export function peerDetail(over: Partial<PeerDetail> = {}): PeerDetail {
         families: ['ipv4-unicast'],
         fourOctetAs: true,
         routeRefresh: false,
+        enhancedRefresh: false,
         addPathReceive: [],
         addPathSend: [],
         maxOctets: 4096,

@@ -202,6 +202,8 @@ describe('BGPPeer', () => {
       ttlSecurityHops: undefined,
       multihopTtl: undefined,
       tos: 0xc0,
+      addPath: [],
+      addPathMax: {},
       routeReflectorClient: false,
       nextHop: 'auto',
       maxPrefixes: undefined,
@@ -276,6 +278,16 @@ describe('BGPPeer', () => {
     ['shutdown', 'shutdown: true', { adminDown: { text: '' } }],
     ['shutdown with a text', 'shutdown: true\nshutdownText: maintenance', { adminDown: { text: 'maintenance' } }],
     ['description', 'description: rack 1', { description: 'rack 1' }],
+    [
+      'addPath',
+      'addPath: { send: best 2, receive: true }',
+      { addPath: [{ family: 'ipv4-unicast', send: true, receive: true }], addPathMax: { 'ipv4-unicast': 2 } },
+    ],
+    [
+      'addPath by family',
+      'families: [ipv4, ipv6]\naddPath: { send: all, ipv4: { send: false }, ipv6: { receive: true } }',
+      { addPath: [{ family: 'ipv6-unicast', send: true, receive: true }], addPathMax: {} },
+    ],
     [
       'maxPrefixes in short',
       'maxPrefixes: 1000',

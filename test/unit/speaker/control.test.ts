@@ -282,7 +282,8 @@ describe('what bgpctl is told', () => {
       expect(control().peer('10.0.0.2').counters).toMatchObject({
         established: 1,
         resets: 0,
-        routeRefresh: { sent: 2 },
+        // Per family a request, begin and end of what we send again; begin and end of the answer.
+        routeRefresh: { sent: 6, received: 4 },
       });
       expect(node.best().size).toBe(5);
     });
