@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, type LabHost, tryCommand } from '../../deploy/lab/lab.ts';
 import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
-import type { PeerDetail, ReloadReply } from '../../lib/api.ts';
+import type { PeerDetail, PeersReply, ReloadReply } from '../../lib/api.ts';
 import { waitFor } from '../support/wait-for.ts';
 import {
   ask,
@@ -49,6 +49,15 @@ const ipv4Sessions: { readonly [name: string]: { readonly left?: Spec; readonly 
   'gtsm-far': { left: { ttlSecurity: 1 }, right: { multihop: 64 } },
   closed: { left: { policy: undefined } },
   spare: {},
+  dynamic: {
+    left: {
+      peerIP: undefined,
+      peerPrefixes: ['10.1.8.0/24'],
+      asNumber: 'external',
+      password: { secretKeyRef: { name: 'keys', key: 'good' } },
+    },
+    right: { password: { secretKeyRef: { name: 'keys', key: 'good' } } },
+  },
 };
 
 interface Side {
@@ -191,6 +200,15 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
       const seen = await down(left, 'md5-wrong', /keys seem to differ/);
       expect(seen.counters.established).toBe(0);
       await down(right, 'md5-wrong', /TCP MD5/);
+    });
+
+    test('a peer accepted by prefix, with the key of the prefix and the AS number of its OPEN', async () => {
+      await waitForTables(left, 'dynamic/10.1.8.2');
+      expect(await peerOf(left, 'dynamic/10.1.8.2')).toMatchObject({
+        remoteAs: RIGHT_AS,
+        kind: 'ebgp',
+        options: { authentication: 'tcp-md5', passive: true },
+      });
     });
 
     test('TCP MD5: a key that cannot be read keeps the peer down', async () => {
@@ -378,9 +396,6 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
         configuration(sides.right, { peers: { 'gtsm-far': { multihop: undefined, ttlSecurity: 1 } } }),
       );
       await ask<ReloadReply>(right, 'reload');
-      // What TCP repeats of connections made before may be half a minute away: both ends begin anew.
-      await ask(right, 'clear', 'gtsm-far');
-      await ask(left, 'clear', 'gtsm-far');
       await waitForTables(left, 'gtsm-far');
     });
 
@@ -389,6 +404,35 @@ describe.skipIf(!isRoot)('two daemons and many sessions', () => {
       await reload(left, sides.left, { peers: { 'md5-wrong': { password } } });
       await waitForTables(left, 'md5-wrong');
       await reload(left, sides.left);
+    });
+
+    test('another key for a prefix, on both ends: the session stays and works', async () => {
+      const key = (name: string) => ({
+        peers: { dynamic: { password: { secretKeyRef: { name: 'keys', key: name } } } },
+      });
+      const { counters } = await peerOf(right, 'dynamic');
+      expect((await reload(left, sides.left, key('bad'))).resets).toEqual([]);
+      expect((await reload(right, sides.right, key('bad'))).resets).toEqual([]);
+      const updates = (await peerOf(right, 'dynamic')).counters.update.received;
+      await reload(left, sides.left, { ...key('bad'), networks: [...sides.left.networks, '198.51.101.0/24'] });
+      await waitFor('an UPDATE over the session with the new key', async () => {
+        return (await peerOf(right, 'dynamic')).counters.update.received > updates;
+      });
+      expect((await peerOf(right, 'dynamic')).counters.established).toBe(counters.established);
+      await reload(right, sides.right);
+      await reload(left, sides.left);
+      await waitForTables(left, 'dynamic/10.1.8.2');
+    });
+
+    test('a key of a prefix that can no longer be read: nobody is let in by it', async () => {
+      await reload(left, sides.left, {
+        peers: { dynamic: { password: { secretKeyRef: { name: 'keys', key: 'lost' } } } },
+      });
+      await waitFor('the session down', async () => (await peerOf(right, 'dynamic')).state !== 'Established');
+      const { peers } = await ask<PeersReply>(left, 'show', 'peers');
+      expect(peers.map(({ name }) => name)).not.toContain('dynamic/10.1.8.2');
+      await reload(left, sides.left);
+      await waitForTables(left, 'dynamic/10.1.8.2');
     });
   });
 

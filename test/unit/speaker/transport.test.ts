@@ -1,4 +1,4 @@
-import { ip } from 'bgp-ts';
+import { ip, prefix } from 'bgp-ts';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../lib/clock.ts';
 import { close, getsockopt, SocketLevel, SocketOption } from '../../../native/index.ts';
@@ -110,6 +110,18 @@ describe('connect and accept', () => {
   test('from a source address of our choice', async () => {
     const [, far] = await pair('127.0.0.1', { localAddress: ip('127.0.0.77') });
     expect(far.connection?.remoteAddress).toEqual(ip('127.0.0.77'));
+  });
+
+  test('from the address of an interface', async () => {
+    const [near] = await pair('127.0.0.1', { localInterface: 'lo' });
+    expect(near.connection?.localAddress).toEqual(ip('127.0.0.1'));
+  });
+
+  test('from an interface that does not exist: the attempt fails and says so', async () => {
+    const { socket } = listenOn('127.0.0.1');
+    const end = connectTo(socket, { localInterface: 'nowhere0' });
+    await waitFor('the failure', () => end.end);
+    expect(end.end?.message).toBe('interface nowhere0 has no IPv4 address to connect from');
   });
 
   test('to a port where nobody listens: ECONNREFUSED', async () => {
@@ -277,6 +289,58 @@ describe('TCP MD5 (RFC 2385)', () => {
     near.connection?.write(Uint8Array.of(1));
     far.connection?.configure({ password: 'new' });
     await waitFor('the octet', () => far.octets === 1);
+  });
+
+  test.each([
+    { name: 'IPv4', address: '127.0.0.1', range: '127.7.0.0/16', inside: '127.7.0.9', outside: '127.8.0.9' },
+    { name: 'IPv6', address: '::1', range: '::/64', inside: '::1', outside: undefined },
+  ])('$name: one key for a prefix', async ({ address, range, inside, outside }) => {
+    const { socket, ends } = listenOn(address);
+    socket.setPrefixPassword(prefix(range), 'secret');
+    const right = connectTo(socket, { localAddress: ip(inside), password: 'secret' });
+    await waitFor('the connection', () => right.isConnected && ends.length === 1);
+    const wrong = connectTo(socket, { localAddress: ip(inside), password: 'guess', timeoutMs: 300 });
+    const missing = connectTo(socket, { localAddress: ip(inside), timeoutMs: 300 });
+    await waitFor('both to time out', () => wrong.end && missing.end);
+    expect([wrong.end?.code, missing.end?.code]).toEqual(['ETIMEDOUT', 'ETIMEDOUT']);
+    if (outside !== undefined) {
+      const other = connectTo(socket, { localAddress: ip(outside) });
+      await waitFor('somebody whom the key does not concern', () => other.isConnected);
+    }
+    socket.setPrefixPassword(prefix(range), undefined);
+    socket.setPrefixPassword(prefix(range), undefined);
+    const open = connectTo(socket, { localAddress: ip(inside) });
+    await waitFor('the connection without a key', () => open.isConnected);
+  });
+
+  test('a longer prefix and a single address come before a shorter prefix', async () => {
+    const { socket } = listenOn('127.0.0.1');
+    socket.setPrefixPassword(prefix('127.0.0.0/8'), 'eight');
+    socket.setPrefixPassword(prefix('127.7.0.0/16'), 'sixteen');
+    socket.setPassword(ip('127.7.0.9'), undefined, 'one');
+    for (const [localAddress, password] of [
+      ['127.6.0.1', 'eight'],
+      ['127.7.0.1', 'sixteen'],
+      ['127.7.0.9', 'one'],
+    ] as const) {
+      const end = connectTo(socket, { localAddress: ip(localAddress), password });
+      await waitFor(`${localAddress} with ${password}`, () => end.isConnected);
+    }
+  });
+
+  test('the key of a prefix is changed under a connection made with it, which keeps it', async () => {
+    const { socket, ends } = listenOn('127.0.0.1');
+    socket.setPrefixPassword(prefix('127.7.0.0/16'), 'old');
+    const near = connectTo(socket, { localAddress: ip('127.7.0.1'), password: 'old' });
+    const far = await waitFor('the connection', () => (near.isConnected ? ends[0] : undefined));
+    far.connection?.configure({ password: 'old' });
+    socket.setPrefixPassword(prefix('127.7.0.0/16'), 'new');
+    far.connection?.configure({ password: 'new' });
+    near.connection?.write(Uint8Array.of(1));
+    near.connection?.configure({ password: 'new' });
+    await waitFor('the octet', () => far.octets === 1);
+    const late = connectTo(socket, { localAddress: ip('127.7.0.1'), password: 'new' });
+    await waitFor('a connection with the new key', () => late.isConnected);
   });
 
   test('a key that the kernel would not take fails the connection before anything is sent', async () => {
