@@ -124,11 +124,11 @@ function candidateWords(
 ): string {
   switch (state) {
     case 'best':
-      return rank === undefined ? 'best: the only usable path' : `best: ${rankWords(rank)}`;
+      return rank === undefined ? 'best: the only usable path' : `best, ${rankWords(rank)}`;
     case 'multipath':
-      return `used beside the best path, ranked below it: ${rank === undefined ? 'equal' : rankWords(rank)}`;
+      return `used beside the best path, ranked below it${rank === undefined ? '' : ` ${rankWords(rank)}`}`;
     case 'not-best':
-      return rank === undefined ? 'not selected yet' : `not best: ${rankWords(rank)}`;
+      return rank === undefined ? 'not selected yet' : `not best, ${rankWords(rank)}`;
     case 'not-usable':
       return `not usable: ${unusableWords(reason, view.invalidReason, policy?.verdict.term, lookup)}`;
   }

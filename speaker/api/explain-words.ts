@@ -18,10 +18,10 @@ export function pathWords({ source, peer, pathId }: PathName): string {
   return peer === undefined ? `${source === 'bgp' ? 'path' : source} of this node` : `${peer}${id}`;
 }
 
-/** `LOCAL_PREF 200 against 100 of tor-b (higher is preferred)`. */
+/** `by LOCAL_PREF: 200 against 100 of tor-b (higher is preferred)`. */
 export function rankWords(rank: RankExplanation): string {
   const where = rank.isWithinAs ? ', of the same neighbouring AS' : '';
-  return `${rank.rule} ${rank.own} against ${rank.other} of ${pathWords(rank.against)}${where} (${rank.prefers} is preferred)`;
+  return `by ${rank.rule}: ${rank.own} against ${rank.other} of ${pathWords(rank.against)}${where} (${rank.prefers} is preferred)`;
 }
 
 /** What became of a next hop, as part of a sentence. */

@@ -59,6 +59,7 @@ export class TestSpeaker {
         ...(options.multipath === undefined ? {} : { multipath: options.multipath }),
         nextHops: {
           resolve: (nextHop) => ({ reachable: !this.unreachable.has(formatIp(nextHop)), metric: 0 }),
+          describe: (nextHop) => (this.unreachable.has(formatIp(nextHop)) ? 'no route covers it' : 'on the link'),
         },
         nowMs: () => clock.nowMs(),
         ownAddresses: [this.address],
