@@ -1,4 +1,4 @@
-import { type FamilyName, formatIp, ipEquals } from 'bgp-ts';
+import { type FamilyName, formatIp, ip, ipEquals } from 'bgp-ts';
 import { BGP_PORT, type Cluster, type ClusterNode, nodeAddress, nodeWithAddress, selectsNode } from './cluster.ts';
 import { PolicyBook } from './compile-policy.ts';
 import { type Remote, reporterOf, SessionCompiler } from './compile-session.ts';
@@ -13,6 +13,9 @@ import { Reporter } from './document.ts';
 import type { Problem } from './problem.ts';
 import { meshSecret, peerSecret } from './resource-set.ts';
 import type { BgpPeerResource, BgpPeerSpec } from './resources/bgp-peer.ts';
+
+/** In place of the address of a peer that is configured by its interface: that of all routers of a link. */
+const NOBODY_YET = ip('fe80::');
 
 /** Most sessions at a time with peers accepted by prefix. */
 const DYNAMIC_PEER_LIMIT = 1000;
@@ -84,6 +87,21 @@ class PeerCompiler {
       this.#dynamic(peer, type, localAs);
       return;
     }
+    if (spec.interface !== undefined && spec.asNumber !== undefined) {
+      const remote: Remote = {
+        name: peer.name,
+        address: NOBODY_YET,
+        port: spec.port ?? BGP_PORT,
+        asn: remoteAs(spec.asNumber, localAs),
+        node: undefined,
+        device: spec.interface,
+        localAs,
+        isAgreed: false,
+        families: this.#families(peer, [4, 6]),
+      };
+      this.#add({ ...this.#peer(peer, remote, type), unnumbered: true }, peer);
+      return;
+    }
     if (spec.peerIP !== undefined && spec.asNumber !== undefined) {
       const { address, port, zone } = spec.peerIP;
       const node = nodeWithAddress(nodes, address);
@@ -118,7 +136,7 @@ class PeerCompiler {
   #reverse(peer: BgpPeerResource): void {
     const { self, nodes } = this.#cluster;
     const { spec } = peer;
-    if (spec.reversePeering === 'Manual' || spec.peerPrefixes !== undefined) return;
+    if (spec.reversePeering === 'Manual' || spec.peerPrefixes !== undefined || spec.interface !== undefined) return;
     let versions: readonly (4 | 6)[] = [4, 6];
     let localAs = self.asn;
     if (spec.peerSelector !== undefined) {
@@ -169,6 +187,7 @@ class PeerCompiler {
             description: undefined,
             address: remote.address,
             port: remote.port,
+            unnumbered: false,
             remoteAs: remote.asn,
             passive: this.#isPassive(remote, dialect),
             reachableBy: undefined,
@@ -232,6 +251,7 @@ class PeerCompiler {
       description: spec.description,
       address: remote.address,
       port: remote.port,
+      unnumbered: false,
       remoteAs: remote.asn,
       passive: spec.passive ?? this.#isPassive(remote, origin.dialect),
       reachableBy: spec.reachableBy,
@@ -258,6 +278,7 @@ class PeerCompiler {
     const {
       address: _,
       port: __,
+      unnumbered: ______,
       reachableBy: ___,
       passive: ____,
       description: _____,

@@ -83,6 +83,8 @@ export class SessionCompiler {
       idleHoldSeconds: spec.idleHoldTime,
       sendHoldSeconds: spec.sendHoldTime,
       extendedMessages: spec.extendedMessages ?? false,
+      // between link-local addresses there is no IPv4 address that both ends know of
+      extendedNextHop: spec.extendedNextHop ?? isLinkLocal(remote.address),
       fourOctetAs: this.#fourOctetAs(peer, remote),
       extendedOpenParameters: spec.extendedOpenParameters ?? false,
       families: remote.families,

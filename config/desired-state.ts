@@ -127,6 +127,8 @@ export interface DesiredSession extends DesiredAttributeRules {
   readonly sendHoldSeconds: number | undefined;
   /** Offers messages of up to 65535 octets (RFC 8654). */
   readonly extendedMessages: boolean;
+  /** Offers IPv6 next hops for IPv4 (RFC 8950). */
+  readonly extendedNextHop: boolean;
   /** Offers four-octet AS numbers (RFC 6793). */
   readonly fourOctetAs: boolean;
   /** The OPEN has extended parameters whether it needs them or not (RFC 9072). */
@@ -166,8 +168,11 @@ export interface DesiredPeer extends DesiredSession {
   /** Where it comes from. */
   readonly origin: DesiredPeerOrigin;
   readonly description: string | undefined;
+  /** Of an unnumbered peer `fe80::`: what stands there is found on the link. */
   readonly address: IpAddress;
   readonly port: number;
+  /** The peer is whoever is at the other end of the link at `device`. */
+  readonly unnumbered: boolean;
   readonly remoteAs: DesiredRemoteAs;
   /** Waits for the peer to connect. */
   readonly passive: boolean;

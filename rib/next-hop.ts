@@ -171,14 +171,16 @@ export class NextHops {
     return id;
   }
 
-  #isOwn(address: IpAddress): boolean {
+  /** A link-local address of this machine may be a neighbour's on another link. */
+  #isOwn({ address, device }: SelectedNextHop): boolean {
+    if (device !== undefined && isLinkLocalAt(address.octets, 0)) return false;
     return this.#ownAddresses.some((own) => ipEquals(own, address));
   }
 
   /** True if the answer is another one than before. */
   #resolve(id: number, value: SelectedNextHop): boolean {
     let metric = OWN_ADDRESS;
-    if (!this.#isOwn(value.address)) {
+    if (!this.#isOwn(value)) {
       const answer = this.#resolver.resolve(value.address, value.device);
       metric = answer.reachable ? Math.min(answer.metric ?? 0, 0x7fff_ffff) : UNREACHABLE;
       // Whoever names a link-local address too is on the link (RFC 2545 §3), whatever the way to the global one.

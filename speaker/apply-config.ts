@@ -1,4 +1,13 @@
-import { type FamilyName, formatIp, formatPrefix, type IpAddress, type PathAttributes, type Prefix } from 'bgp-ts';
+import {
+  type FamilyName,
+  formatIp,
+  formatPrefix,
+  type IpAddress,
+  ipEquals,
+  isLinkLocal,
+  type PathAttributes,
+  type Prefix,
+} from 'bgp-ts';
 import type {
   DesiredBlock,
   DesiredDynamicPeer,
@@ -15,6 +24,7 @@ import type { DynamicRule } from './dynamic-peers.ts';
 import type { LocalAddresses } from './local-addresses.ts';
 import type { PeerSettings } from './negotiate.ts';
 import type { SpeakerPeerSettings } from './speaker.ts';
+import { nobodyYet, type UnnumberedRule } from './unnumbered.ts';
 
 /** The policies of a configuration, ready to run. A policy that did not change keeps its object, so that nothing is evaluated again. */
 export class PolicySet {
@@ -84,10 +94,29 @@ export function dynamicRule(
         description: undefined,
         address,
         port: state.bgp.listenPort,
+        unnumbered: false,
         passive: true,
         reachableBy: undefined,
       };
       return peerSettings(state, peer, policies, local);
+    },
+  };
+}
+
+/** A peer of the configuration that is whoever is at the other end of a link. */
+export function unnumberedRule(
+  state: DesiredState,
+  peer: DesiredPeer,
+  policies: PolicySet,
+  local: () => LocalAddresses,
+): UnnumberedRule {
+  return {
+    name: peer.name,
+    device: peer.device ?? '',
+    settings(address) {
+      // Nobody can be called before somebody was heard.
+      const passive = peer.passive || ipEquals(address, nobodyYet);
+      return peerSettings(state, { ...peer, address, passive }, policies, local());
     },
   };
 }
@@ -125,6 +154,7 @@ function sessionSettings(state: DesiredState, peer: DesiredPeer): PeerSettings {
     ...(adminDown === undefined ? {} : { adminDown }),
     ...(sendHoldSeconds === undefined ? {} : { sendHoldSeconds }),
     ...(peer.extendedMessages ? { extendedMessages: true } : {}),
+    ...(peer.extendedNextHop ? { extendedNextHop: true } : {}),
     ...(peer.fourOctetAs ? {} : { fourOctetAs: false }),
     ...(peer.extendedOpenParameters ? { extendedOpenParameters: true } : {}),
   };
@@ -149,6 +179,7 @@ function ribSettings(
 ): RibPeerSettings {
   const ipv4 = nextHopSelf(state.node.ipv4Address, peer, 4, local);
   const ipv6 = nextHopSelf(state.node.ipv6Address, peer, 6, local);
+  const linkLocal = local.linkTowards(peer.address, peer.device)?.linkLocal;
   return {
     name: peer.name,
     address: peer.address,
@@ -162,7 +193,11 @@ function ribSettings(
     exportPolicy: policies.get(peer.exportPolicy.policy),
     routeReflectorClient: peer.routeReflectorClient,
     nextHop: peer.nextHop,
-    nextHopSelf: { ...(ipv4 === undefined ? {} : { ipv4 }), ...(ipv6 === undefined ? {} : { ipv6 }) },
+    nextHopSelf: {
+      ...(ipv4 === undefined ? {} : { ipv4 }),
+      ...(ipv6 === undefined ? {} : { ipv6 }),
+      ...(linkLocal === undefined ? {} : { linkLocal }),
+    },
     allowOwnAs: peer.allowOwnAs,
     addPathMax: peer.addPathMax,
     ...attributeSettings(peer),
@@ -207,6 +242,11 @@ function nextHopSelf(
   version: 4 | 6,
   local: LocalAddresses,
 ): IpAddress | undefined {
+  const isLink = isLinkLocal(peer.address);
+  if (isLink && peer.device !== undefined) {
+    // The neighbour knows the way to what is on the link, and to nothing else that this node has.
+    return local.onInterface(peer.device, version) ?? (version === 4 ? nodeAddress : undefined);
+  }
   if (peer.address.version === version) return undefined;
   return local.towards(peer.address, peer.localAddress, version) ?? nodeAddress;
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
 import { NetlinkWiring } from '../cni/netlink-wiring.ts';
 import { CniServer } from '../cni/server.ts';
-import type { DesiredState } from '../config/desired-state.ts';
+import type { DesiredPeer, DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
 import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { Fib } from '../fib/fib.ts';
@@ -27,11 +27,13 @@ import {
   originations,
   PolicySet,
   peerSettings,
+  unnumberedRule,
 } from './apply-config.ts';
 import { Control, type ForwardingReading } from './control.ts';
 import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
 import { eventLoopDelay } from './event-loop.ts';
 import { Forwarding } from './forwarding.ts';
+import { createLinkNeighbours } from './link-neighbours.ts';
 import type { ListenAddress } from './listener.ts';
 import { LocalAddresses } from './local-addresses.ts';
 import { Speaker } from './speaker.ts';
@@ -187,6 +189,8 @@ export class Daemon {
       rib: this.#rib,
       updateOut,
       ribSettings: (name) => this.#ribSettings(name),
+      deviceTowards: ({ remoteAddress, device }) => this.#local.linkTowards(remoteAddress, device)?.interfaceName,
+      neighbours: createLinkNeighbours(this.#clock),
       wake: () => this.#loop.wake(),
     });
     this.#cni = state.cni.enabled ? this.#makeCni() : undefined;
@@ -246,9 +250,10 @@ export class Daemon {
     this.#listen();
     this.#policies.replace(this.#state.policies);
     const local = LocalAddresses.read();
-    for (const peer of this.#state.peers) {
+    for (const peer of numbered(this.#state)) {
       this.#speaker.addPeer(peerSettings(this.#state, peer, this.#policies, local));
     }
+    this.#applyUnnumberedPeers(this.#state);
     this.#applyDynamicPeers(this.#state, local);
     await this.#api.start();
     this.#warmUp = new WarmUp(this.#clock, () => !this.#speaker.hasSession());
@@ -342,16 +347,24 @@ export class Daemon {
     this.#applyGateways(before, state);
     if (JSON.stringify(before.fib.neverInstall) !== JSON.stringify(state.fib.neverInstall)) this.#rib.resendSelected();
     const local = LocalAddresses.read();
-    const wanted = new Map(state.peers.map((peer) => [peer.name, peer]));
-    for (const { name } of before.peers) if (!wanted.has(name)) this.#speaker.removePeer(name);
-    const known = new Set(before.peers.map(({ name }) => name));
-    for (const peer of state.peers) {
+    const wanted = new Map(numbered(state).map((peer) => [peer.name, peer]));
+    for (const { name } of numbered(before)) if (!wanted.has(name)) this.#speaker.removePeer(name);
+    this.#applyUnnumberedPeers(state);
+    const known = new Set(numbered(before).map(({ name }) => name));
+    for (const peer of numbered(state)) {
       const settings = peerSettings(state, peer, this.#policies, local);
       if (known.has(peer.name)) this.#speaker.updatePeer(settings);
       else this.#speaker.addPeer(settings);
     }
     this.#applyDynamicPeers(state, local);
     this.#loop.wake();
+  }
+
+  #applyUnnumberedPeers(state: DesiredState): void {
+    const unnumbered = state.peers.filter((peer) => peer.unnumbered);
+    this.#speaker.setUnnumberedRules(
+      unnumbered.map((peer) => unnumberedRule(state, peer, this.#policies, () => LocalAddresses.read())),
+    );
   }
 
   #applyDynamicPeers(state: DesiredState, local: LocalAddresses): void {
@@ -367,7 +380,10 @@ export class Daemon {
     if (!local.equals(this.#local)) this.#rib.setOwnAddresses(local.all());
     this.#local = local;
     const peer = this.#state.peers.find((candidate) => candidate.name === name);
-    if (peer !== undefined) return peerSettings(this.#state, peer, this.#policies, local).rib;
+    if (peer !== undefined) {
+      const address = this.#speaker.unnumberedRuleOf(name)?.address ?? peer.address;
+      return peerSettings(this.#state, { ...peer, address }, this.#policies, local).rib;
+    }
     const rule = this.#speaker.dynamicRuleOf(name);
     const dynamic = this.#state.dynamicPeers.find((candidate) => candidate.name === rule);
     const address = this.#speaker.find(name)?.peer.settings.address;
@@ -498,6 +514,11 @@ export class Daemon {
 }
 
 const MAIN_TABLE = 254;
+
+/** The peers that have an address in the configuration. */
+function numbered(state: DesiredState): DesiredPeer[] {
+  return state.peers.filter((peer) => !peer.unnumbered);
+}
 
 function cniBlocks(state: DesiredState) {
   const { reserved } = state.ipam;

@@ -26,7 +26,7 @@ export interface ListenerDeps {
   readonly log: Logger;
   readonly transport: Transport;
   /** The peer for an address that was not added, if there is to be one. */
-  unknown?(address: IpAddress): Peer | undefined;
+  unknown?(address: IpAddress, device: string | undefined): Peer | undefined;
 }
 
 /** A stranger is logged once in so many milliseconds, and so many strangers are remembered. */
@@ -134,7 +134,7 @@ export class Listener {
 
   #accepted(connection: Connection): void {
     const { remoteAddress, device } = connection;
-    const peer = this.#peers.get(keyOf(remoteAddress, device))?.peer ?? this.#deps.unknown?.(remoteAddress);
+    const peer = this.#peers.get(keyOf(remoteAddress, device))?.peer ?? this.#deps.unknown?.(remoteAddress, device);
     if (peer === undefined) {
       this.#refuseStranger(connection, formatIp(remoteAddress) + (device === undefined ? '' : `%${device}`));
     } else if (!peer.accept(connection)) {

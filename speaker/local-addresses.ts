@@ -50,6 +50,32 @@ export class LocalAddresses {
   }
 
   /**
+   * The link that a peer is on, and the own link-local address there: the interface of the session, or the one whose subnet has the peer in
+   * it. Undefined for a peer that is further away.
+   */
+  linkTowards(
+    peer: IpAddress,
+    device: string | undefined,
+  ): { readonly interfaceName: string; readonly linkLocal: IpAddress | undefined } | undefined {
+    const way =
+      device !== undefined && isLinkLocal(peer)
+        ? { interfaceName: device }
+        : this.#addresses.find(({ subnet, address }) => prefixContains(subnet, peer) && !isLinkLocal(address));
+    if (way === undefined) return undefined;
+    const { interfaceName } = way;
+    const own = this.#addresses.find((entry) => entry.interfaceName === interfaceName && isLinkLocal(entry.address));
+    return { interfaceName, linkLocal: own?.address };
+  }
+
+  /** A global address of `version` on an interface. */
+  onInterface(interfaceName: string, version: 4 | 6): IpAddress | undefined {
+    return this.#addresses.find(
+      (entry) =>
+        entry.interfaceName === interfaceName && entry.address.version === version && !isLinkLocal(entry.address),
+    )?.address;
+  }
+
+  /**
    * A global address of `version` on the interface towards a peer: the one that holds `local`, else the one whose subnet has
    * the peer in it.
    */
@@ -58,9 +84,6 @@ export class LocalAddresses {
       local === undefined ? prefixContains(entry.subnet, peer) : ipEquals(entry.address, local),
     );
     if (way === undefined) return undefined;
-    return this.#addresses.find(
-      ({ interfaceName, address }) =>
-        interfaceName === way.interfaceName && address.version === version && !isLinkLocal(address),
-    )?.address;
+    return this.onInterface(way.interfaceName, version);
   }
 }

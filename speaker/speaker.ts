@@ -1,4 +1,4 @@
-import { CeaseSubcode, cease, type FamilyName, formatIp, ipEquals } from 'bgp-ts';
+import { CeaseSubcode, cease, type FamilyName, formatIp, type IpAddress, ipEquals } from 'bgp-ts';
 import type { Clock, TimerHandle } from '../lib/clock.ts';
 import type { Logger } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
@@ -6,11 +6,13 @@ import type { PeerHandle, Rib } from '../rib/rib.ts';
 import type { RibPeerSettings } from '../rib/types.ts';
 import type { Transport } from './connection.ts';
 import { DynamicPeers, type DynamicRule } from './dynamic-peers.ts';
+import type { LinkNeighbours } from './link-neighbours.ts';
 import { type ListenAddress, Listener } from './listener.ts';
 import type { Negotiated, PeerSettings } from './negotiate.ts';
 import { Peer, type PeerHandlers, type SessionPort } from './peer.ts';
-import { UpdateIn } from './update-in.ts';
 import { RefreshIn } from './refresh-in.ts';
+import { UnnumberedPeers, type UnnumberedRule } from './unnumbered.ts';
+import { UpdateIn } from './update-in.ts';
 import type { UpdateOut } from './update-out.ts';
 import { WithdrawLog } from './withdraw-log.ts';
 
@@ -76,6 +78,10 @@ export interface SpeakerDeps {
    * addresses come and go with interfaces).
    */
   ribSettings?(name: string): RibPeerSettings | undefined;
+  /** Interface on whose link a session's peer is: the scope of link-local next hops it names. Undefined when it is not on a link. */
+  deviceTowards?(negotiated: Negotiated): string | undefined;
+  /** Finds the neighbours of peers by interface; without it there are none. */
+  readonly neighbours?: LinkNeighbours;
   /** There is work for the tables. */
   wake(): void;
 }
@@ -88,9 +94,14 @@ export class Speaker {
   readonly #deps: SpeakerDeps;
   readonly #entries = new Map<string, MutableEntry>();
   readonly #settings = new Map<string, SpeakerPeerSettings>();
+  /** Names of peers that a person drains, and whether all are. */
+  readonly #draining = new Set<string>();
+  #isDraining = false;
   readonly #listener: Listener;
   readonly #dynamic: DynamicPeers;
+  readonly #unnumbered: UnnumberedPeers | undefined;
   readonly #handlers: PeerHandlers;
+  readonly #refreshIn: RefreshIn;
 
   constructor(deps: SpeakerDeps) {
     this.#deps = deps;
@@ -98,16 +109,26 @@ export class Speaker {
       clock: deps.clock,
       log: deps.log,
       add: (settings) => this.#add(settings, true),
-  readonly #refreshIn: RefreshIn;
       update: (settings) => void this.updatePeer(settings),
       remove: (name) => this.removePeer(name),
     });
+    this.#unnumbered =
+      deps.neighbours &&
+      new UnnumberedPeers({
+        clock: deps.clock,
+        log: deps.log,
+        neighbours: deps.neighbours,
+        add: (settings) => this.addPeer(settings),
+        update: (settings) => void this.updatePeer(settings),
+        remove: (name) => this.removePeer(name),
+      });
     this.#listener = new Listener({
       clock: deps.clock,
       transport: deps.transport,
       log: deps.log,
-      unknown: (address) => this.#dynamic.peerFor(address),
+      unknown: (address, device) => this.#unnumbered?.peerFor(address, device) ?? this.#dynamic.peerFor(address),
     });
+    this.#refreshIn = new RefreshIn(deps);
     this.#handlers = this.#makeHandlers();
   }
 
@@ -125,7 +146,6 @@ export class Speaker {
   /** The peer with this name or address (`fe80::1%eth0` with its interface), as a person types it. */
   find(nameOrAddress: string): PeerEntry | undefined {
     const byName = this.#entries.get(nameOrAddress);
-    this.#refreshIn = new RefreshIn(deps);
     if (byName !== undefined) return byName;
     return this.peers().find(({ peer }) => {
       const address = formatIp(peer.settings.address);
@@ -154,6 +174,17 @@ export class Speaker {
     }
   }
 
+  /** Peers by interface. @throws Error where there are rules and no way to find neighbours */
+  setUnnumberedRules(rules: readonly UnnumberedRule[]): void {
+    if (this.#unnumbered === undefined && rules.length > 0) throw new Error('unnumbered peers: no router discovery');
+    this.#unnumbered?.setRules(rules);
+  }
+
+  /** The rule of a peer by interface, and the address of the neighbour ({@link nobodyYet} before it is found). */
+  unnumberedRuleOf(name: string): { readonly rule: UnnumberedRule; readonly address: IpAddress } | undefined {
+    return this.#unnumbered?.find(name);
+  }
+
   /** The rule that made a peer; undefined for one that is configured by itself. */
   dynamicRuleOf(name: string): string | undefined {
     return this.#dynamic.ruleOf(name);
@@ -167,7 +198,7 @@ export class Speaker {
   #add(settings: SpeakerPeerSettings, isDynamic: boolean): Peer {
     const { clock, log, transport, rib } = this.#deps;
     const peer = new Peer(settings.session, { clock, log, transport, handlers: this.#handlers });
-    const handle = rib.addPeer(settings.rib);
+    const handle = rib.addPeer(this.#drained(settings.rib));
     this.#settings.set(peer.name, settings);
     this.#entries.set(peer.name, {
       peer,
@@ -198,7 +229,11 @@ export class Speaker {
     this.#settings.set(settings.session.name, settings);
     if (settings.session.adminDown !== undefined) entry.restart?.clear();
     const outcome = entry.peer.update(settings.session);
-    this.#deps.rib.updatePeer(entry.handle, asNegotiated(settings.rib, entry.peer.session?.negotiated));
+    const allowedAsSets = entry.handle.settings.allowsAsSets === true;
+    const rib = this.#drained(asNegotiated(settings.rib, entry.peer.session?.negotiated));
+    this.#deps.rib.updatePeer(entry.handle, rib);
+    // What was withdrawn for its AS_SET was not kept: it must be told again.
+    if (outcome === 'kept' && (rib.allowsAsSets === true) !== allowedAsSets) this.softClear(entry);
     this.#listener.addPeer(entry.peer, this.#dynamic.ruleOf(settings.session.name) === undefined);
     this.#deps.wake();
     return outcome;
@@ -214,6 +249,7 @@ export class Speaker {
     this.#deps.rib.removePeer(entry.handle);
     this.#entries.delete(name);
     this.#settings.delete(name);
+    this.#draining.delete(name);
     this.#deps.wake();
   }
 
@@ -261,6 +297,25 @@ export class Speaker {
     entry.peer.enable();
   }
 
+  /** Drains a session before it goes down, or all of them, also those to come (RFC 8326); until it is taken back, or the daemon ends. */
+  drain(entry: PeerEntry | undefined, isDraining: boolean): void {
+    if (entry === undefined) this.#isDraining = isDraining;
+    else if (isDraining) this.#draining.add(entry.peer.name);
+    else this.#draining.delete(entry.peer.name);
+    for (const each of entry === undefined ? this.#entries.values() : [entry]) {
+      const { name } = each.peer;
+      const settings = this.#deps.ribSettings?.(name) ?? this.#settings.get(name)?.rib;
+      if (settings === undefined) continue;
+      this.#deps.rib.updatePeer(each.handle, this.#drained(asNegotiated(settings, each.peer.session?.negotiated)));
+    }
+    this.#deps.wake();
+  }
+
+  #drained(settings: RibPeerSettings): RibPeerSettings {
+    const isDraining = this.#isDraining || this.#draining.has(settings.name);
+    return isDraining ? { ...settings, gracefulShutdown: true } : settings;
+  }
+
   /** Evaluates a peer's routes again in both directions; asks the peer for its own where it offered that. */
   softClear(entry: PeerEntry): void {
     this.#deps.rib.refreshIn(entry.handle);
@@ -278,6 +333,7 @@ export class Speaker {
   close(how: 'shutdown' | 'silent'): void {
     this.#listener.close();
     this.#dynamic.close();
+    this.#unnumbered?.close();
     for (const entry of this.#entries.values()) {
       entry.restart?.clear();
       entry.peer.close(how);
@@ -292,9 +348,11 @@ export class Speaker {
         const entry = entryOf(peer);
         const { negotiated } = session;
         const settings = this.#deps.ribSettings?.(peer.name) ?? this.#settings.get(peer.name)?.rib;
-        if (settings !== undefined) rib.updatePeer(entry.handle, asNegotiated(settings, negotiated));
-        rib.sessionUp(entry.handle, negotiated);
-        entry.updateIn = new UpdateIn(rib, entry.handle, negotiated, entry.withdrawLog);
+        if (settings !== undefined) rib.updatePeer(entry.handle, this.#drained(asNegotiated(settings, negotiated)));
+        const device = negotiated.device ?? this.#deps.deviceTowards?.(negotiated);
+        const scoped = device === undefined ? negotiated : { ...negotiated, device };
+        rib.sessionUp(entry.handle, scoped);
+        entry.updateIn = new UpdateIn(rib, entry.handle, scoped, entry.withdrawLog);
         updateOut.sessionUp(entry.handle, session);
         this.#dynamic.sessionUp(peer.name);
         log.info('session up', {
@@ -337,6 +395,7 @@ export class Speaker {
               ? 'transport'
               : 'local';
         entry.lastReset = { atMs: clock.wallMs(), by, text: reason.message };
+        this.#refreshIn.forget(entry.handle);
         updateOut.sessionDown(entry.handle);
         rib.sessionDown(entry.handle);
         this.#dynamic.sessionEnded(peer.name);
@@ -366,4 +425,3 @@ function asNegotiated(settings: RibPeerSettings, negotiated: Negotiated | undefi
   const { remoteAs, kind } = negotiated;
   return settings.remoteAs === remoteAs && settings.kind === kind ? settings : { ...settings, remoteAs, kind };
 }
-        this.#refreshIn.forget(entry.handle);

@@ -110,6 +110,7 @@ const podrouteSchema = z.strictObject({
   peerIP: field(peerAddress(true)).optional(),
   peerPrefixes: z.array(field(cidr())).min(1).optional(),
   peerLimit: field(integer(1, 100_000)).optional(),
+  interface: field(nonEmptyText(15)).optional(),
   port: field(integer(1, 65535)).optional(),
   device: field(nonEmptyText(15)).optional(),
   sourceAddress: field(wordOr(['UseNodeIP', 'None'], ipAddress)).optional(),
@@ -123,6 +124,7 @@ const podrouteSchema = z.strictObject({
   idleHoldTime: field(secondsBetween(1, 3600)).optional(),
   sendHoldTime: field(secondsBetween(1, 65535)).optional(),
   extendedMessages: field(boolean).optional(),
+  extendedNextHop: field(boolean).optional(),
   fourOctetAS: field(boolean).optional(),
   extendedOpenParameters: field(boolean).optional(),
   families: z
@@ -182,16 +184,16 @@ export const podrouteBgpPeer: KindDefinition<'BGPPeer', BgpPeerSpec> = {
 
 function peerRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
   atMostOne(raw, report, ['node', 'nodeSelector']);
-  const whom = ['peerIP', 'peerSelector', 'peerPrefixes', 'localWorkloadSelector'];
+  const whom = ['peerIP', 'peerSelector', 'peerPrefixes', 'interface', 'localWorkloadSelector'];
   atMostOne(raw, report, whom);
   if (!whom.some((key) => isSet(raw, key))) {
-    const wanted = dialect === 'calico' ? 'peerIP or peerSelector' : 'peerIP, peerSelector or peerPrefixes';
+    const wanted = dialect === 'calico' ? 'peerIP or peerSelector' : 'peerIP, peerSelector, peerPrefixes or interface';
     report.error(['spec'], `does not say whom to peer with: ${wanted} is missing`);
   }
   if (isSet(raw, 'peerSelector') && isSet(raw, 'asNumber')) {
     report.error(['spec', 'asNumber'], 'cannot be set together with peerSelector: the nodes it selects have their own');
   }
-  for (const key of ['peerIP', 'peerPrefixes', 'localWorkloadSelector']) {
+  for (const key of ['peerIP', 'peerPrefixes', 'interface', 'localWorkloadSelector']) {
     if (isSet(raw, key) && !isSet(raw, 'asNumber')) report.error(['spec', 'asNumber'], `is missing: ${key} needs it`);
   }
   atMostOne(raw, report, ['keepOriginalNextHop', 'nextHopMode']);
@@ -222,6 +224,11 @@ function podrouteRules(raw: RawMap, report: Reporter): void {
   for (const key of ['passive', 'port', 'reachableBy']) {
     if (isSet(raw, key) && isSet(raw, 'peerPrefixes')) {
       report.error(['spec', key], 'has no meaning with peerPrefixes: such peers always connect to this node');
+    }
+  }
+  for (const key of ['device', 'sourceAddress', 'sourceInterface', 'reachableBy', 'multihop']) {
+    if (isSet(raw, key) && isSet(raw, 'interface')) {
+      report.error(['spec', key], 'has no meaning with interface: such a session is between the link-local addresses');
     }
   }
   const { peerIP, holdTime: hold, keepaliveTime: keepalive } = raw;
