@@ -3,6 +3,7 @@ import type { AttributeSets } from './attribute-sets.ts';
 import type { Importer } from './import.ts';
 import type { LocRib, PathReviewer } from './loc-rib.ts';
 import { PATH_WORDS, PathFlag } from './path-table.ts';
+import type { ReviewScope } from './review-scope.ts';
 
 /**
  * What one session sent in one family, before policy (RFC 4271 §3.2). The paths themselves are in the tables of the Loc-RIB, under the
@@ -13,11 +14,16 @@ export class AdjRibIn implements PathReviewer {
   readonly source: number;
   /** Prefixes come with a path identifier (RFC 7911). */
   readonly hasPathIds: boolean;
+  /** How many paths were shown to the import policy again since the session came up. */
+  reviewed: number;
   readonly #locRib: LocRib;
   readonly #sets: AttributeSets;
   #importer: Importer;
   /** Number of refreshes begun, modulo 256: what was announced in an earlier round is stale until it is again. */
   #round: number;
+  /** The review under way is about all paths; else about those that one of the scopes touches. */
+  #reviewsAll: boolean;
+  #scopes: ReviewScope[];
 
   constructor(locRib: LocRib, sets: AttributeSets, source: number, hasPathIds: boolean, importer: Importer) {
     this.family = locRib.family;
@@ -27,6 +33,9 @@ export class AdjRibIn implements PathReviewer {
     this.#sets = sets;
     this.#importer = importer;
     this.#round = 0;
+    this.reviewed = 0;
+    this.#reviewsAll = false;
+    this.#scopes = [];
   }
 
   /** The peer is about to send everything again: what there is becomes stale (RFC 7313 §4). */
@@ -43,21 +52,45 @@ export class AdjRibIn implements PathReviewer {
     return this.#importer;
   }
 
-  /** Replaces the import policy; paths that are there are looked at again in slices. */
+  /** Replaces what decides about paths; all that are there are looked at again in slices. */
   setImporter(importer: Importer): void {
-    this.#importer.close();
-    this.#importer = importer;
+    this.#replaceImporter(importer);
+    this.reviewAll();
+  }
+
+  /**
+   * Replaces the import policy; paths that the change can touch are looked at again in slices.
+   * @param scope undefined: no path comes out otherwise; closed when it is not needed any more
+   */
+  changePolicy(importer: Importer, scope: ReviewScope | undefined): void {
+    this.#replaceImporter(importer);
+    if (scope === undefined) return;
+    // A review that is under way begins anew, for what it was about and for this.
+    this.#scopes.push(scope);
     this.#locRib.startReview(this.source, this);
   }
 
   /** Evaluates the import policy anew for all paths, in slices. */
   reviewAll(): void {
+    this.#reviewsAll = true;
     this.#locRib.startReview(this.source, this);
+  }
+
+  reviewDone(): void {
+    for (const scope of this.#scopes) scope.close();
+    this.#scopes = [];
+    this.#reviewsAll = false;
+  }
+
+  #replaceImporter(importer: Importer): void {
+    this.#importer.close();
+    this.#importer = importer;
   }
 
   /** The session is over. */
   close(): void {
     this.#locRib.stopReview(this.source);
+    this.reviewDone();
     this.#importer.close();
   }
 
@@ -100,10 +133,17 @@ export class AdjRibIn implements PathReviewer {
     const { paths, prefixes } = this.#locRib;
     const set = paths.words[path * PATH_WORDS]!;
     const importer = this.#importer;
+    if (!this.#reviewsAll && !this.#isTouched(importer.policyInput(set), row)) return;
+    this.reviewed++;
     importer.begin(set, prefixes);
     if (importer.isPerPrefix) importer.decide(prefixes, row);
     const id = paths.ids === undefined ? 0 : paths.ids[path]!;
     this.#put(row, id, set, importer, paths.words[path * PATH_WORDS + 1]! & PathFlag.RoundMask);
+  }
+
+  #isTouched(set: number, row: number): boolean {
+    for (const scope of this.#scopes) if (scope.touches(set, this.#locRib.prefixes, row)) return true;
+    return false;
   }
 
   #put(row: number, id: number, set: number, importer: Importer, round: number): void {

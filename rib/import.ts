@@ -193,6 +193,13 @@ export class Importer {
     else if (answer === REFUSED) this.reason = InvalidCode.ImportPolicy;
   }
 
+  /** The set that the policy sees of a received one: settings of the peer may have changed it before. */
+  policyInput(set: number): number {
+    if (this.#preparation === undefined) return set;
+    const flags = this.#tables.sets.facts[set * FACT_WORDS + Fact.Flags]!;
+    return this.#preparation.applies(flags) ? this.#preparation.prepared(set) : set;
+  }
+
   /** Name of the policy term that decides about a set and prefix, for people. */
   term(set: number, prefix: Prefix): string {
     return this.verdict(set, prefix).term;

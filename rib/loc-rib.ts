@@ -21,6 +21,8 @@ export interface RowConsumer {
 export interface PathReviewer {
   /** Evaluates the import policy of the source of this path anew. */
   review(row: number, path: number): void;
+  /** Every path there was has been reviewed. */
+  reviewDone(): void;
 }
 
 /** What is shared between the families. */
@@ -275,6 +277,7 @@ export class LocRib {
         if (this.#sweepThen <= 1) {
           this.#sweepAt = 0;
           this.#changedNextHops.clear();
+          for (const reviewer of this.#reviewed.values()) reviewer.reviewDone();
           this.#reviewed.clear();
           this.#staleBefore.clear();
           return false;

@@ -8,12 +8,14 @@ import { BlockCache } from './block-cache.ts';
 import { type Advertisement, type CoveringPath, Explanations, type PrefixExplanation } from './explain.ts';
 import { Exporter, type ExportTables } from './export.ts';
 import { exportKey, selfNextHop } from './export-key.ts';
-import { Importer, type ImportTables } from './import.ts';
+import { Importer, type ImportTables, policyPeer } from './import.ts';
 import { LocRib } from './loc-rib.ts';
 import { NextHops } from './next-hop.ts';
 import { NextHopSets } from './next-hop-sets.ts';
 import { Originated } from './originate.ts';
+import { policyChange } from './policy/policy-change.ts';
 import { Queries } from './query.ts';
+import { ReviewScope } from './review-scope.ts';
 import { inOneShape, type PeerHandle, RibPeer } from './rib-peer.ts';
 import { SetValues } from './set-values.ts';
 import { Sources } from './sources.ts';
@@ -174,9 +176,7 @@ export class Rib {
     const wasClient = before.routeReflectorClient === true;
     const isClient = settings.routeReflectorClient === true;
     this.sources.refresh(own.source);
-    if (importDiffers(before, settings)) {
-      for (const ribIn of own.ribIn.values()) ribIn.setImporter(this.#importer(own, ribIn.family));
-    }
+    this.#changeImport(own, before);
     // Whose paths are reflected to whom depends on both ends.
     if (wasClient !== isClient || !sameId(before.clusterId, settings.clusterId)) this.#reexport();
     for (const [family, out] of own.ribOut) {
@@ -468,6 +468,24 @@ export class Rib {
     if ([...this.#groups.values()].some(({ out }) => out.exporter.dependsOnCosts) && this.#usesAigp()) this.#reexport();
   }
 
+  /** Looks again at the paths of a peer that its new settings can touch. */
+  #changeImport(peer: RibPeer, before: RibPeerSettings): void {
+    const { settings } = peer;
+    const isPolicyOnly = importKey(before) === importKey(settings);
+    if (isPolicyOnly && before.importPolicy === settings.importPolicy) return;
+    const change = isPolicyOnly ? policyChange(before.importPolicy, settings.importPolicy) : undefined;
+    for (const ribIn of peer.ribIn.values()) {
+      const { family } = ribIn;
+      const importer = this.#importer(peer, family);
+      if (!isPolicyOnly) ribIn.setImporter(importer);
+      else
+        ribIn.changePolicy(
+          importer,
+          change && new ReviewScope(change, { family, peer: policyPeer(settings) }, this.values),
+        );
+    }
+  }
+
   #groupKey(peer: RibPeer, family: FamilyName): string {
     if (peer.session === undefined) return '';
     return exportKey(peer.settings, peer.session, family);
@@ -555,11 +573,7 @@ export class Rib {
   }
 }
 
-/** Whether a peer's paths may come out otherwise under its new settings. */
-function importDiffers(a: RibPeerSettings, b: RibPeerSettings): boolean {
-  return a.importPolicy !== b.importPolicy || importKey(a) !== importKey(b);
-}
-
+/** What beside the policy decides how a peer's paths come out. */
 function importKey(settings: RibPeerSettings): string {
   const {
     allowOwnAs = 0,

@@ -69,10 +69,7 @@ export function compileProgram(
   const compiled = terms.map(({ name, matches, actions, verdict }) => {
     if (matches.some((match) => looksAt(match, changed))) isStaged = true;
     if (verdict === 'next') {
-      for (const action of actions) {
-        const aspect = aspectOfAction[action.type];
-        if (aspect !== undefined) changed.add(aspect);
-      }
+      for (const aspect of aspectsChanged(actions)) changed.add(aspect);
     }
     const condition: Condition = { type: 'all', conditions: matches.map((match) => collector.condition(match)) };
     return { name, condition, actions, verdict };
@@ -134,7 +131,7 @@ class Collector {
 }
 
 /** What of a path's attributes a match looks at or an action changes. */
-type Aspect = 'origin' | 'as-path' | 'communities' | 'med' | 'local-pref' | 'next-hop';
+export type Aspect = 'origin' | 'as-path' | 'communities' | 'med' | 'local-pref' | 'next-hop';
 
 const aspectOfMatch: Readonly<Record<AttributeMatch['type'], Aspect>> = {
   origin: 'origin',
@@ -164,7 +161,13 @@ const aspectOfAction: Readonly<Record<PolicyAction['type'], Aspect | undefined>>
   'set-weight': undefined,
 };
 
-function looksAt(match: PreparedMatch, changed: ReadonlySet<Aspect>): boolean {
+/** What of the attributes a list of actions may change. */
+export function aspectsChanged(actions: readonly PolicyAction[]): Aspect[] {
+  return actions.flatMap(({ type }) => aspectOfAction[type] ?? []);
+}
+
+/** Whether a match looks at one of these. */
+export function looksAt(match: PreparedMatch | PolicyMatch, changed: ReadonlySet<Aspect>): boolean {
   if (match.type === 'not') return looksAt(match.match, changed);
   if (match.type === 'any') return match.matches.some((inner) => looksAt(inner, changed));
   const aspect: Aspect | undefined = (aspectOfMatch as Readonly<Record<PolicyMatch['type'], Aspect | undefined>>)[
