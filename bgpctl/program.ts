@@ -149,6 +149,14 @@ function addPeerActions(program: Command, context: () => Context): void {
       (await import('./commands/peer-actions.ts')).shutdownPeer(context(), peer, options),
     );
   program
+    .command('drain')
+    .description('announce that a session will go down, so that others route around it (RFC 8326)')
+    .argument(`[${peerArgument}]`, 'name or address; the whole node without one')
+    .option('--end', 'take it back')
+    .action(async (peer: string | undefined, options: { end?: boolean }) =>
+      (await import('./commands/peer-actions.ts')).drain(context(), peer, options),
+    );
+  program
     .command('enable')
     .description('end a shutdown')
     .argument(`<${peerArgument}>`, 'name or address')

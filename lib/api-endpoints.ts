@@ -72,6 +72,14 @@ export const endpoints = {
     summary: 'Ends an administrative shutdown.',
     reply: json(api.peerActionReplySchema),
   },
+  drain: {
+    method: 'POST',
+    path: '/v1/drain',
+    summary:
+      'Announces that a session, or all of the node, will go down (RFC 8326): paths are told with GRACEFUL_SHUTDOWN, and those heard are used last.',
+    body: api.drainRequestSchema,
+    reply: json(api.drainReplySchema),
+  },
   routes: {
     method: 'GET',
     path: '/v1/routes',

@@ -194,6 +194,11 @@ export const peerDetailSchema = z
     options: z.object({
       passive: z.boolean(),
       nextHop: text.describe('`auto`, `self` or `unchanged`'),
+      attributes: z.array(text).optional().describe('rules for path attributes in force, in words'),
+      disabledFamilies: z
+        .array(familySchema)
+        .optional()
+        .describe('families of which nothing is used: the peer sent routes that cannot be read (RFC 7606)'),
       authentication: z.enum(['none', 'tcp-md5']),
       ttlSecurityHops: z.int().optional(),
       multihopTtl: z.int().optional(),
@@ -229,6 +234,8 @@ export const attributesSchema = z
     largeCommunities: z.array(text).optional(),
     originatorId: text.optional(),
     clusterList: z.array(text).optional(),
+    aigp: text.optional().describe('accumulated metric, RFC 7311; a number of up to 64 bits'),
+    onlyToCustomer: uint32.optional().describe('AS number, RFC 9234'),
     unknown: z.array(z.object({ code: z.int(), flags: z.int(), value: text.describe('hexadecimal') })).optional(),
   })
   .register(apiSchemas, { id: 'PathAttributes' });
@@ -549,6 +556,24 @@ export const peerActionReplySchema = z
   })
   .register(apiSchemas, { id: 'PeerActionReply' });
 export type PeerActionReply = z.infer<typeof peerActionReplySchema>;
+
+/** Body of `POST /v1/drain`. */
+export const drainRequestSchema = z
+  .object({
+    peer: text.optional().describe('name or address; the whole node without one'),
+    end: z.boolean().default(false).describe('take it back'),
+  })
+  .register(apiSchemas, { id: 'DrainRequest' });
+export type DrainRequest = z.output<typeof drainRequestSchema>;
+
+/** Reply of `POST /v1/drain`. */
+export const drainReplySchema = z
+  .object({
+    peers: z.array(text).describe('peers that are told and used as before a shutdown now, however that was asked for'),
+    done: text.describe('what was done, in words'),
+  })
+  .register(apiSchemas, { id: 'DrainReply' });
+export type DrainReply = z.infer<typeof drainReplySchema>;
 
 // ---------------------------------------------------------------------------------------------------- version and health
 

@@ -13,6 +13,8 @@ import type {
   Block,
   BlocksReply,
   ClearRequest,
+  DrainReply,
+  DrainRequest,
   FibBegin,
   FibCheckReply,
   FibNextHop,
@@ -206,6 +208,19 @@ export class Control implements ControlSurface {
     return this.#done(entry, 'enabled');
   }
 
+  drain({ peer, end }: DrainRequest): DrainReply {
+    const { speaker } = this.#parts;
+    const entry = peer === undefined ? undefined : this.#find(peer);
+    speaker.drain(entry, !end);
+    const peers = speaker.peers().filter(({ handle }) => handle.settings.gracefulShutdown === true);
+    const names = peers.map((draining) => draining.peer.name);
+    const whom = entry === undefined ? 'the node' : entry.peer.name;
+    if (!end) return { peers: names, done: `${whom} is being drained (GRACEFUL_SHUTDOWN, RFC 8326)` };
+    const isConfigured = entry !== undefined && names.includes(entry.peer.name);
+    const left = isConfigured ? ': it is drained by configuration, or with the node' : '';
+    return { peers: names, done: `${whom} is no longer drained by hand${left}` };
+  }
+
   routes(query: RoutesQuery): Listing<RoutesBegin, Route> {
     const { asn, routerId } = this.#parts.node();
     const { rib } = this.#parts;
@@ -316,6 +331,7 @@ export class Control implements ControlSurface {
       facts: this.#parts.peerFacts(entry.peer.name),
       nowMs: clock.wallMs(),
       counters: (family) => rib.counters(entry.handle, family),
+      disabled: rib.disabledFamilies(entry.handle),
     };
   }
 

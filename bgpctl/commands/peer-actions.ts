@@ -1,4 +1,4 @@
-import type { PeerActionReply } from '../../lib/api.ts';
+import type { DrainReply, PeerActionReply } from '../../lib/api.ts';
 import { type Context, peerPath, print } from '../context.ts';
 import { printable } from '../format.ts';
 
@@ -21,6 +21,21 @@ export async function shutdownPeer(
 /** `enable PEER`. */
 export async function enablePeer(context: Context, peer: string): Promise<void> {
   await print(context, await context.client.post<PeerActionReply>(peerPath(peer, 'enable')), formatAction);
+}
+
+/** `drain [PEER] [--end]`. */
+export async function drain(
+  context: Context,
+  peer: string | undefined,
+  options: { readonly end?: boolean },
+): Promise<void> {
+  const body = { ...(peer === undefined ? {} : { peer }), end: options.end === true };
+  await print(context, await context.client.post<DrainReply>('/v1/drain', body), formatDrain);
+}
+
+function formatDrain({ peers, done }: DrainReply): string {
+  const names = peers.length === 0 ? 'none' : peers.map(printable).join(', ');
+  return `${printable(done)}\nDrained now: ${names}\n`;
 }
 
 function formatAction(reply: PeerActionReply): string {

@@ -135,6 +135,8 @@ function optionsOf(peer: PeerDetail): string {
     options.passive ? 'passive' : 'active',
     `next hop ${options.nextHop}`,
     peer.routeReflectorClient ? 'route-reflector client' : '',
+    ...(options.attributes ?? []).map(printable),
+    options.disabledFamilies === undefined ? '' : `out of use: ${options.disabledFamilies.join(', ')} (RFC 7606)`,
     options.authentication === 'tcp-md5' ? 'TCP MD5' : '',
     options.ttlSecurityHops === undefined ? '' : `TTL security ${plural(options.ttlSecurityHops, 'hop')}`,
     options.multihopTtl === undefined ? '' : `multihop TTL ${options.multihopTtl}`,

@@ -241,6 +241,8 @@ function attributeFields(attributes: ApiAttributes): (readonly [string, string])
     ['Aggregator', aggregator && `AS ${aggregator.asn}, ${aggregator.address}`],
     ['Originator id', attributes.originatorId],
     ['Cluster list', attributes.clusterList?.join(' ')],
+    ['AIGP', attributes.aigp],
+    ['Only to customer', attributes.onlyToCustomer?.toString()],
     [
       'Unknown',
       unknown

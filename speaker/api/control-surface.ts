@@ -3,6 +3,8 @@ import type {
   ApiProblem,
   BlocksReply,
   ClearRequest,
+  DrainReply,
+  DrainRequest,
   FibBegin,
   FibCheckReply,
   FibQuery,
@@ -54,6 +56,7 @@ export interface ControlSurface {
   clear(peer: string, request: ClearRequest): Awaitable<PeerActionReply>;
   shutdown(peer: string, request: ShutdownRequest): Awaitable<PeerActionReply>;
   enable(peer: string): Awaitable<PeerActionReply>;
+  drain(request: DrainRequest): Awaitable<DrainReply>;
   /** `query` is validated: `prefix`, where given, is a prefix without host bits or an address; `peer` is there when the view needs it. */
   routes(query: RoutesQuery): Awaitable<Listing<RoutesBegin, Route>>;
   /** Why a prefix is here or not; `query.prefix` is validated as for `routes`. */

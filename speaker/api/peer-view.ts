@@ -3,6 +3,7 @@ import type { ApiCapability, PeerDetail, PeerSummary, PolicyMode } from '../../l
 import type { RibPeerCounters } from '../../rib/types.ts';
 import type { MessageCounts, PeerSnapshot } from '../peer-handlers.ts';
 import type { PeerEntry } from '../speaker.ts';
+import { attributeWords } from './attribute-words.ts';
 
 /** What the configuration says of a peer, beyond the session's own settings. */
 export interface PeerFacts {
@@ -21,6 +22,8 @@ export interface PeerReading {
   readonly facts: PeerFacts;
   readonly nowMs: number;
   readonly counters: (family: FamilyName) => RibPeerCounters;
+  /** Families of which nothing is used (RFC 7606). */
+  readonly disabled: ReadonlySet<FamilyName>;
 }
 
 /** One row of the peer list. */
@@ -117,12 +120,21 @@ export function peerDetail(reading: PeerReading): PeerDetail {
     options: {
       passive: settings.passive,
       nextHop: facts.nextHop,
+      ...attributeOptions(entry, reading.disabled),
       authentication: snapshot.hasPassword ? 'tcp-md5' : 'none',
       ...(settings.ttlSecurityHops === undefined ? {} : { ttlSecurityHops: settings.ttlSecurityHops }),
       ...(settings.multihopTtl === undefined ? {} : { multihopTtl: settings.multihopTtl }),
       ...(facts.maxPrefix === undefined ? {} : { maxPrefix: facts.maxPrefix }),
       ...(settings.device === undefined ? {} : { device: settings.device }),
     },
+  };
+}
+
+function attributeOptions(entry: PeerEntry, disabled: ReadonlySet<FamilyName>) {
+  const attributes = attributeWords(entry.handle.settings);
+  return {
+    ...(attributes.length === 0 ? {} : { attributes }),
+    ...(disabled.size === 0 ? {} : { disabledFamilies: [...disabled] }),
   };
 }
 

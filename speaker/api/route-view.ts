@@ -62,6 +62,8 @@ export function apiAttributes(a: PathAttributes): ApiAttributes {
     ...(a.largeCommunities === undefined ? {} : { largeCommunities: a.largeCommunities.map(formatLargeCommunity) }),
     ...(a.originatorId === undefined ? {} : { originatorId: formatIp(a.originatorId) }),
     ...(a.clusterList === undefined ? {} : { clusterList: a.clusterList.map(formatIp) }),
+    ...(a.aigp === undefined ? {} : { aigp: String(a.aigp.metric) }),
+    ...(a.onlyToCustomer === undefined ? {} : { onlyToCustomer: a.onlyToCustomer }),
     ...(a.unknown === undefined || a.unknown.length === 0
       ? {}
       : {

@@ -3,7 +3,7 @@ import { connect } from 'node:net';
 import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
-import { API_VERSION, type ErrorReply, errorStatus, type RoutesQuery } from '../../lib/api.ts';
+import { API_VERSION, type DrainRequest, type ErrorReply, errorStatus, type RoutesQuery } from '../../lib/api.ts';
 import { type Endpoint, type EndpointName, endpoints } from '../../lib/api-endpoints.ts';
 import type { ExplainQuery } from '../../lib/api-explain.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -129,6 +129,7 @@ function handlersOf(surface: ControlSurface): Record<EndpointName, (request: Han
     clear: (request) => surface.clear(peerOf(request), request.body as { soft: boolean }),
     shutdown: (request) => surface.shutdown(peerOf(request), request.body as { message?: string }),
     enable: (request) => surface.enable(peerOf(request)),
+    drain: (request) => surface.drain(request.body as DrainRequest),
     routes: (request) => surface.routes(checkRoutesQuery(request.query as RoutesQuery)),
     explain: (request) => surface.explain(checkPrefixQuery(request.query as ExplainQuery)),
     fib: (request) => surface.fib(checkPrefixQuery(request.query as { prefix?: string })),

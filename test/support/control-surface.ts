@@ -245,6 +245,11 @@ export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface 
       calls.push(['enable', name]);
       return { peer: known(name), done: 'enabled', adminState: 'up' };
     },
+    drain(request) {
+      calls.push(['drain', request]);
+      const peers = request.end ? [] : [request.peer === undefined ? 'tor' : known(request.peer)];
+      return { peers, done: request.end ? 'no longer drained' : 'is being drained' };
+    },
     routes(query) {
       calls.push(['routes', query]);
       const peer = query.peer === undefined ? {} : { peer: known(query.peer) };

@@ -195,6 +195,8 @@ describe('--json prints the documented shapes', () => {
     [['clear', 'tor'], api.peerActionReplySchema],
     [['shutdown', 'tor'], api.peerActionReplySchema],
     [['enable', 'tor'], api.peerActionReplySchema],
+    [['drain', 'tor'], api.drainReplySchema],
+    [['drain'], api.drainReplySchema],
     [['health'], api.healthReplySchema],
     [['status'], api.statusReplySchema],
     [['status', '--reset'], api.statusReplySchema],
@@ -232,6 +234,8 @@ describe('actions', () => {
     expect((await bgpctl(socketPath, 'clear', 'tor', '--soft')).out).toBe('tor: routes are evaluated again\n');
     expect((await bgpctl(socketPath, 'shutdown', 'tor', '--message', 'moving rack')).out).toBe('tor: shut down\n');
     expect((await bgpctl(socketPath, 'enable', 'tor')).out).toBe('tor: enabled\n');
+    expect((await bgpctl(socketPath, 'drain', 'tor')).out).toBe('is being drained\nDrained now: tor\n');
+    expect((await bgpctl(socketPath, 'drain', '--end')).out).toBe('no longer drained\nDrained now: none\n');
     expect((await bgpctl(socketPath, 'reload', '--dry-run')).out).toContain(
       'Would apply 1 change; sessions that reset: tor.\n',
     );
@@ -241,6 +245,8 @@ describe('actions', () => {
       ['clear', 'tor', { soft: true }],
       ['shutdown', 'tor', { message: 'moving rack' }],
       ['enable', 'tor'],
+      ['drain', { peer: 'tor', end: false }],
+      ['drain', { end: true }],
       ['reload', { dryRun: true }],
       ['reload', { dryRun: false }],
     ]);

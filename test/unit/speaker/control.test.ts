@@ -1,4 +1,4 @@
-import { ip, type Prefix, prefix, prefixEquals } from 'bgp-ts';
+import { formatCommunity, ip, type Prefix, prefix, prefixEquals } from 'bgp-ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Route } from '../../../lib/api.ts';
 import {
@@ -198,6 +198,7 @@ describe('what bgpctl is told', () => {
     ['peer', (it) => it.peer('nobody')],
     ['clear', (it) => it.clear('nobody', { soft: false })],
     ['shutdown', (it) => it.shutdown('nobody', {})],
+    ['drain', (it) => it.drain({ peer: 'nobody', end: false })],
     ['enable', (it) => it.enable('nobody')],
     ['routes', (it) => it.routes({ view: 'received', peer: 'nobody' })],
   ])('%s of a peer that is not there names those that are', (_, call) => {
@@ -298,6 +299,29 @@ describe('what bgpctl is told', () => {
       lab.run(15);
       expect(control().peer('10.0.0.2').state).toBe('Established');
       expect(control().enable('10.0.0.2').done).toBe('was not shut down');
+    });
+
+    test('drain: every path says so, and it is shown and taken back', () => {
+      const toldWith = (community: string) =>
+        [...tor.rib.received(tor.speaker.find(node.name)!.handle, {})].filter((view) =>
+          view.attributes.communities?.map(formatCommunity).includes(community),
+        ).length;
+      const all = [...tor.rib.received(tor.speaker.find(node.name)!.handle, {})].length;
+      expect(all).toBeGreaterThan(0);
+      expect(control().drain({ peer: '10.0.0.2', end: false }).peers).toHaveLength(1);
+      lab.run(1);
+      expect(toldWith('graceful-shutdown')).toBe(all);
+      expect(control().peer('10.0.0.2').options.attributes).toEqual(['draining (GRACEFUL_SHUTDOWN)']);
+      expect(control().drain({ peer: '10.0.0.2', end: true }).peers).toEqual([]);
+      lab.run(1);
+      expect(toldWith('graceful-shutdown')).toBe(0);
+      // The whole node, and a session that comes up meanwhile.
+      expect(control().drain({ end: false }).peers).toHaveLength(1);
+      control().clear('10.0.0.2', { soft: false });
+      lab.run(30);
+      expect(toldWith('graceful-shutdown')).toBe(all);
+      expect(control().drain({ peer: '10.0.0.2', end: true }).done).toContain('or with the node');
+      expect(control().drain({ end: true }).peers).toEqual([]);
     });
 
     test('the last error is shown until a session is up again', () => {
