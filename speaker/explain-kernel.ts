@@ -28,9 +28,11 @@ export async function explainKernel(
   const isRead = forwarding.count() <= MAX_COMPARED;
   const differences = isRead ? (await forwarding.check()).filter((one) => samePrefix(one.prefix, prefix)) : [];
   const routes = forwarding.listOf(prefix);
-  const [difference] = differences;
-  if (difference !== undefined) return explainDifference(difference, isRead, words);
   const [route] = routes.filter(({ state }) => state !== 'orphan');
+  const [difference] = differences;
+  // What failed, or waits, is known to be missing: the reason says more.
+  const isExplained = route !== undefined && route.state !== 'installed';
+  if (difference !== undefined && !isExplained) return explainDifference(difference, isRead, words);
   if (route !== undefined) return explainRoute(route, best, isRead, words);
   const [orphan] = routes;
   if (orphan !== undefined) {

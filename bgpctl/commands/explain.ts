@@ -77,9 +77,10 @@ function formatCandidate({ route, state, text, policy, nextHop }: ExplainCandida
   return `${lines.join('\n')}\n`;
 }
 
-/** The verdict, and each term that matched and did not decide or changed something. */
+/** The verdict (of a rejected path the sentence above has it), and each term that matched and did not decide or changed something. */
 function formatPolicy(policy: ApiPolicyTrace): string[] {
-  const lines = [`${policy.direction} policy: ${policy.verdict}ed by ${printable(policy.term)}`];
+  const { direction, verdict, term } = policy;
+  const lines = verdict === 'reject' ? [] : [`${direction} policy: accepted by ${printable(term)}`];
   for (const { term, verdict, changes } of policy.steps) {
     if (changes.length === 0 && verdict !== 'next') continue;
     const what = changes.length === 0 ? 'changed nothing' : changes.map(changeWords).join(', ');
@@ -125,7 +126,7 @@ function formatAdvertisement(advertisement: ExplainAdvertisement, hasColours: bo
   const lines = [
     `  ${printable(peer)} (${kind === 'ebgp' ? 'eBGP' : 'iBGP'}): ${paint(printable(text), colour, hasColours)}`,
   ];
-  if (policy !== undefined && (policy.steps.length > 0 || policy.verdict === 'reject')) {
+  if (policy !== undefined && policy.steps.length > 0) {
     lines.push(...formatPolicy(policy).map((line) => `       ${line}`));
   }
   for (const path of paths) {

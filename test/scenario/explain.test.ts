@@ -655,6 +655,14 @@ describe('what the kernel holds', () => {
         text: 'a route of another program holds this prefix with metric 1024; ours goes in when that one is gone',
       },
     ],
+    [
+      'conflict',
+      (kernel) => {
+        kernel.routes.push({ ...route, state: 'conflict' });
+        kernel.differences = [{ type: 'missing', prefix: prefix(P), metric: 1024, wanted: route }];
+      },
+      { wanted: words },
+    ],
     ['extra', (kernel) => kernel.routes.push({ ...route, state: 'orphan' }), { found: words }],
     [
       'not-written',
