@@ -92,7 +92,7 @@ describe('the examples of docs/bgpctl.md are what is printed', () => {
   });
   afterAll(() => daemon.close());
 
-  test.each(['show peers', 'show routes', 'show routes 10.64.2.7'])('%s', async (line) => {
+  test.each(['show peers', 'show routes', 'show routes 10.64.2.7', 'explain 10.64.2.7'])('%s', async (line) => {
     let out = '';
     const terminal = {
       ...quiet,
