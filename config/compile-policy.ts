@@ -3,6 +3,7 @@ import type { Cluster } from './cluster.ts';
 import type {
   DesiredAction,
   DesiredCommunity,
+  DesiredCommunityPattern,
   DesiredMatch,
   DesiredPolicy,
   DesiredPolicyUse,
@@ -10,7 +11,14 @@ import type {
   DesiredTerm,
   PolicyMode,
 } from './desired-state.ts';
-import type { BgpFilterOperation, BgpFilterResource, BgpFilterRule, BgpFilterSpec } from './resources/bgp-filter.ts';
+import type {
+  BgpFilterConditions,
+  BgpFilterOperation,
+  BgpFilterResource,
+  BgpFilterRule,
+  BgpFilterSpec,
+} from './resources/bgp-filter.ts';
+import type { PrefixEntry } from './resources/policy-sets.ts';
 import { community as readCommunity } from './values.ts';
 
 /** Calico carries a route's priority (its kernel metric) in LOCAL_PREF: this number minus the priority. */
@@ -39,11 +47,23 @@ export interface PolicyRequest {
 export class PolicyBook {
   readonly #cluster: Cluster;
   readonly #policies = new Map<string, DesiredPolicy>();
+  /** Named sets are one object for all policies, so that each is prepared once. */
+  readonly #prefixSets: ReadonlyMap<string, DesiredPrefixSet>;
+  readonly #sets: NamedSets;
   /** Some filter looks at or sets the priority: then every Calico session carries it. */
   readonly #usesPriority: boolean;
 
   constructor(cluster: Cluster) {
     this.#cluster = cluster;
+    const { prefixSets, asPathSets, communitySets } = cluster.resources;
+    this.#prefixSets = new Map(
+      prefixSets.map(({ name, spec }) => [name, { name: `PrefixSet ${name}`, entries: spec.prefixes.map(toRange) }]),
+    );
+    this.#sets = {
+      prefixes: (name) => this.#prefixSets.get(name) ?? { name, entries: [] },
+      asPaths: (name) => asPathSets.find((set) => set.name === name)?.spec.patterns ?? [],
+      communities: (name) => communitySets.find((set) => set.name === name)?.spec.communities ?? [],
+    };
     this.#usesPriority = cluster.resources.filters.some(({ spec }) => allRules(spec).some(usesPriority));
   }
 
@@ -80,15 +100,18 @@ export class PolicyBook {
   }
 
   #filterTerms(filter: BgpFilterResource, direction: Direction): DesiredTerm[] {
-    const lists = direction === 'import' ? (['importV4', 'importV6'] as const) : (['exportV4', 'exportV6'] as const);
-    return lists.flatMap((list) => {
-      const family: FamilyName = list.endsWith('V4') ? 'ipv4-unicast' : 'ipv6-unicast';
-      const normal = this.#normalPriority(family);
+    return listsOf(direction).flatMap((list) => {
+      const family = familyOf(list);
+      const normal = this.#normalPriority(family ?? 'ipv4-unicast');
       return (filter.spec[list] ?? []).map((rule, i): DesiredTerm => {
         const name = `BGPFilter ${filter.name}: ${list}[${i}]${rule.name === undefined ? '' : ` (${rule.name})`}`;
         return {
           name,
-          matches: ruleMatches(rule, family, name, normal),
+          matches: [
+            ...(family === undefined ? [] : [{ type: 'family', family } as const]),
+            ...ruleMatches(rule, name, normal, this.#sets),
+            ...(rule.not === undefined ? [] : [notAll(ruleMatches(rule.not, name, normal, this.#sets))]),
+          ],
           actions: (rule.operations ?? []).map(toAction),
           verdict: rule.action === 'Accept' ? 'accept' : rule.action === 'Reject' ? 'reject' : 'next',
         };
@@ -183,10 +206,28 @@ export class PolicyBook {
   }
 }
 
+/** The named sets of the configuration; nothing is in one that is not there. */
+interface NamedSets {
+  prefixes(name: string): DesiredPrefixSet;
+  asPaths(name: string): readonly string[];
+  communities(name: string): readonly DesiredCommunityPattern[];
+}
+
+/** Rules of one direction: first those of both families. */
+function listsOf(direction: Direction) {
+  return direction === 'import'
+    ? (['import', 'importV4', 'importV6'] as const)
+    : (['export', 'exportV4', 'exportV6'] as const);
+}
+
+function familyOf(list: string): FamilyName | undefined {
+  if (list.endsWith('V4')) return 'ipv4-unicast';
+  return list.endsWith('V6') ? 'ipv6-unicast' : undefined;
+}
+
 function modeOf(direction: Direction, request: PolicyRequest): PolicyMode {
   if (request.dialect === 'calico') return 'calico';
-  const lists = direction === 'import' ? (['importV4', 'importV6'] as const) : (['exportV4', 'exportV6'] as const);
-  const hasRules = request.filters.some(({ spec }) => lists.some((list) => spec[list] !== undefined));
+  const hasRules = request.filters.some(({ spec }) => listsOf(direction).some((list) => spec[list] !== undefined));
   if (request.default !== undefined || hasRules) return 'configured';
   return request.kind === 'ebgp' ? 'rfc8212' : 'ibgp';
 }
@@ -225,11 +266,15 @@ function defaultName(direction: Direction, mode: PolicyMode, verdict: 'accept' |
 }
 
 function allRules(spec: BgpFilterSpec): BgpFilterRule[] {
-  return [spec.importV4, spec.exportV4, spec.importV6, spec.exportV6].flatMap((rules) => rules ?? []);
+  return [...listsOf('import'), ...listsOf('export')].flatMap((list): BgpFilterRule[] => spec[list] ?? []);
 }
 
 function usesPriority(rule: BgpFilterRule): boolean {
-  return rule.priority !== undefined || (rule.operations ?? []).some(({ setPriority }) => setPriority !== undefined);
+  return (
+    rule.priority !== undefined ||
+    rule.not?.priority !== undefined ||
+    (rule.operations ?? []).some(({ setPriority }) => setPriority !== undefined)
+  );
 }
 
 function inside(name: string, prefixes: readonly Prefix[]): DesiredPrefixSet {
@@ -240,16 +285,30 @@ function bitsOf(prefix: Prefix): number {
   return prefix.address.octets.length * 8;
 }
 
-function ruleMatches(rule: BgpFilterRule, family: FamilyName, name: string, normalPriority: number): DesiredMatch[] {
-  const matches: DesiredMatch[] = [{ type: 'family', family }];
+/** Holds unless all of them do. */
+function notAll(matches: readonly DesiredMatch[]): DesiredMatch {
+  return { type: 'any', matches: matches.map((match) => ({ type: 'not', match })) };
+}
+
+function toRange({ cidr, min, max }: PrefixEntry) {
+  return {
+    prefix: cidr,
+    minLength: min ?? cidr.length,
+    maxLength: max ?? (min === undefined ? cidr.length : bitsOf(cidr)),
+  };
+}
+
+function ruleMatches(rule: BgpFilterConditions, name: string, normalPriority: number, sets: NamedSets): DesiredMatch[] {
+  const matches: DesiredMatch[] = [];
   if (rule.cidr !== undefined) matches.push(cidrMatch(rule, rule.cidr, name));
+  else if (rule.prefixLength !== undefined) {
+    matches.push({ type: 'prefix-length', min: rule.prefixLength.min ?? 0, max: rule.prefixLength.max ?? 128 });
+  }
   if (rule.prefixes !== undefined) {
-    const entries = rule.prefixes.map(({ cidr, min, max }) => ({
-      prefix: cidr,
-      minLength: min ?? cidr.length,
-      maxLength: max ?? (min === undefined ? cidr.length : bitsOf(cidr)),
-    }));
-    matches.push({ type: 'prefix', set: { name, entries } });
+    matches.push({ type: 'prefix', set: { name, entries: rule.prefixes.map(toRange) } });
+  }
+  if (rule.prefixSets !== undefined) {
+    matches.push(anyOf(rule.prefixSets.map((set) => ({ type: 'prefix', set: sets.prefixes(set) }))));
   }
   if (rule.source === 'RemotePeers') matches.push({ type: 'source', sources: ['bgp'] });
   if (rule.source === 'Local') matches.push({ type: 'source', sources: ['network', 'pod-block', 'service'] });
@@ -257,8 +316,18 @@ function ruleMatches(rule: BgpFilterRule, family: FamilyName, name: string, norm
   if (rule.peerType !== undefined)
     matches.push({ type: 'peer-kind', kind: rule.peerType === 'eBGP' ? 'ebgp' : 'ibgp' });
   if (rule.peers !== undefined) matches.push({ type: 'peer', names: rule.peers });
+  if (rule.peerAS !== undefined) matches.push({ type: 'peer-as', asns: rule.peerAS });
   if (rule.learnedFrom !== undefined) matches.push({ type: 'learned-from', names: rule.learnedFrom });
+  if (rule.learnedFromType !== undefined)
+    matches.push({ type: 'learned-from-kind', kind: rule.learnedFromType === 'eBGP' ? 'ebgp' : 'ibgp' });
   matches.push(...communityMatches(rule));
+  if (rule.communitySets !== undefined) {
+    matches.push({ type: 'community', require: 'any', patterns: rule.communitySets.flatMap(sets.communities) });
+  }
+  if (rule.asPathSets !== undefined) {
+    const patterns = rule.asPathSets.flatMap(sets.asPaths);
+    matches.push(anyOf(patterns.map((pattern) => ({ type: 'as-path', pattern }))));
+  }
   if (rule.asPathPrefix !== undefined) matches.push({ type: 'as-path-prefix', asns: rule.asPathPrefix });
   if (rule.asPath !== undefined) matches.push({ type: 'as-path', pattern: rule.asPath });
   if (rule.asPathLength !== undefined) matches.push({ type: 'as-path-length', range: rule.asPathLength });
@@ -272,7 +341,13 @@ function ruleMatches(rule: BgpFilterRule, family: FamilyName, name: string, norm
   return matches;
 }
 
-function cidrMatch(rule: BgpFilterRule, prefix: Prefix, name: string): DesiredMatch {
+/** One of them holds. */
+function anyOf(matches: readonly DesiredMatch[]): DesiredMatch {
+  const [only, ...others] = matches;
+  return only !== undefined && others.length === 0 ? only : { type: 'any', matches };
+}
+
+function cidrMatch(rule: BgpFilterConditions, prefix: Prefix, name: string): DesiredMatch {
   const isExact = rule.matchOperator === 'Equal' || rule.matchOperator === 'NotEqual';
   const isNegated = rule.matchOperator === 'NotEqual' || rule.matchOperator === 'NotIn';
   const minLength = Math.max(prefix.length, rule.prefixLength?.min ?? 0);
@@ -281,7 +356,7 @@ function cidrMatch(rule: BgpFilterRule, prefix: Prefix, name: string): DesiredMa
   return isNegated ? { type: 'not', match } : match;
 }
 
-function communityMatches({ communities }: BgpFilterRule): DesiredMatch[] {
+function communityMatches({ communities }: BgpFilterConditions): DesiredMatch[] {
   if (communities === undefined) return [];
   const matches: DesiredMatch[] = [];
   if (communities.values !== undefined) {
@@ -322,6 +397,7 @@ function toAction(operation: BgpFilterOperation): DesiredAction {
   if (operation.addCommunity) return { type: 'add-communities', communities: [operation.addCommunity.value] };
   if (operation.prependASPath) return { type: 'prepend', asns: operation.prependASPath.prefix };
   if (operation.setPriority) return { type: 'set-local-pref', value: PRIORITY_BASE - operation.setPriority.value };
+  if (operation.addCommunities) return { type: 'add-communities', communities: operation.addCommunities };
   if (operation.setCommunities) return { type: 'set-communities', communities: operation.setCommunities };
   if (operation.deleteCommunities) return { type: 'delete-communities', patterns: operation.deleteCommunities };
   if (operation.setLocalPref !== undefined) return { type: 'set-local-pref', value: operation.setLocalPref };
@@ -332,6 +408,7 @@ function toAction(operation: BgpFilterOperation): DesiredAction {
   if (operation.setNextHop === 'Keep') return { type: 'next-hop', mode: 'unchanged' };
   if (operation.setNextHop !== undefined) return { type: 'set-next-hop', address: operation.setNextHop };
   if (operation.prependLocalAS !== undefined) return { type: 'prepend-local-as', times: operation.prependLocalAS };
+  if (operation.prependLastAS !== undefined) return { type: 'prepend-last-as', times: operation.prependLastAS };
   if (operation.setWeight !== undefined) return { type: 'set-weight', value: operation.setWeight };
   return { type: 'set-med', operation: addMED < 0 ? 'subtract' : 'add', value: Math.abs(addMED) };
 }

@@ -14,7 +14,7 @@ import type {
   DesiredState,
 } from './desired-state.ts';
 import { type Origin, Reporter } from './document.ts';
-import { hasErrors, type Problem, uniqueProblems } from './problem.ts';
+import { didYouMean, hasErrors, type Problem, uniqueProblems } from './problem.ts';
 import type { ResourceSet } from './resource-set.ts';
 import { defaultBlockLength } from './resources/ip-pool.ts';
 import type { SpeakerSpec } from './resources/speaker.ts';
@@ -42,6 +42,7 @@ export function compile(resources: ResourceSet, nodeName: string): Result<Compil
   const cluster = assembleCluster(resources, nodeName, problems);
   checkPools(resources, problems);
   checkBlocks(resources, problems);
+  checkSets(resources, problems);
   if (cluster === undefined) return err(problems);
   const state = compileState(cluster, problems);
   const once = uniqueProblems(problems);
@@ -257,6 +258,38 @@ function checkPools({ pools }: ResourceSet, problems: Problem[]): void {
     const report = new Reporter(pool.origin, `IPPool ${pool.name}`);
     const seen = `${formatPrefix(pool.spec.cidr)}: overlaps ${formatPrefix(other.spec.cidr)}`;
     report.error(['spec', 'cidr'], `${seen} of IPPool ${other.name}`);
+    problems.push(...report.problems);
+  }
+}
+
+/** The sets that filters name must be there. */
+function checkSets({ filters, prefixSets, asPathSets, communitySets }: ResourceSet, problems: Problem[]): void {
+  const kinds = [
+    { field: 'prefixSets', kind: 'PrefixSet', sets: prefixSets },
+    { field: 'asPathSets', kind: 'ASPathSet', sets: asPathSets },
+    { field: 'communitySets', kind: 'CommunitySet', sets: communitySets },
+  ] as const;
+  for (const { name, spec, origin } of filters) {
+    const report = new Reporter(origin, `BGPFilter ${name}`);
+    for (const list of ['import', 'export', 'importV4', 'exportV4', 'importV6', 'exportV6'] as const) {
+      for (const [i, rule] of (spec[list] ?? []).entries()) {
+        for (const { field, kind, sets } of kinds) {
+          const check = (wanted: readonly string[] | undefined, path: PropertyKey[]) => {
+            for (const [n, set] of (wanted ?? []).entries()) {
+              if (sets.some((candidate) => candidate.name === set)) continue;
+              const meant = didYouMean(
+                set,
+                sets.map((candidate) => candidate.name),
+              );
+              const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
+              report.error([...path, field, n], `there is no ${kind} ${JSON.stringify(set)}${hint}`);
+            }
+          };
+          check(rule[field], ['spec', list, i]);
+          check(rule.not?.[field], ['spec', list, i, 'not']);
+        }
+      }
+    }
     problems.push(...report.problems);
   }
 }

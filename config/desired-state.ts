@@ -393,6 +393,7 @@ export type DesiredAction =
   | { readonly type: 'set-origin'; readonly origin: Origin }
   | { readonly type: 'prepend'; readonly asns: readonly number[] }
   | { readonly type: 'prepend-local-as'; readonly times: number }
+  | { readonly type: 'prepend-last-as'; readonly times: number }
   | { readonly type: 'set-next-hop'; readonly address: IpAddress }
   | { readonly type: 'next-hop'; readonly mode: 'self' | 'unchanged' }
   | { readonly type: 'add-communities'; readonly communities: readonly DesiredCommunity[] }

@@ -4,6 +4,7 @@ import type { BgpPeerResource } from './resources/bgp-peer.ts';
 import type { IpPoolResource } from './resources/ip-pool.ts';
 import type { BlockAffinityResource, IpamConfigurationResource, IpReservationResource } from './resources/ipam.ts';
 import type { NodeResource } from './resources/node.ts';
+import type { AsPathSetResource, CommunitySetResource, PrefixSetResource } from './resources/policy-sets.ts';
 import type { SecretResource } from './resources/secret.ts';
 import type { SpeakerResource } from './resources/speaker.ts';
 import type { AnyResource } from './resources/table.ts';
@@ -22,6 +23,9 @@ export interface ResourceSet {
   readonly configurations: readonly BgpConfigurationResource[];
   readonly peers: readonly BgpPeerResource[];
   readonly filters: readonly BgpFilterResource[];
+  readonly prefixSets: readonly PrefixSetResource[];
+  readonly asPathSets: readonly AsPathSetResource[];
+  readonly communitySets: readonly CommunitySetResource[];
   readonly pools: readonly IpPoolResource[];
   readonly nodes: readonly NodeResource[];
   readonly speakers: readonly SpeakerResource[];
@@ -52,6 +56,9 @@ export function toResourceSet(all: readonly AnyResource[], secrets: ReadonlyMap<
     configurations: ofKind('BGPConfiguration'),
     peers: ofKind('BGPPeer'),
     filters: ofKind('BGPFilter'),
+    prefixSets: ofKind('PrefixSet'),
+    asPathSets: ofKind('ASPathSet'),
+    communitySets: ofKind('CommunitySet'),
     pools: ofKind('IPPool'),
     nodes: ofKind('Node'),
     speakers: ofKind('Speaker'),

@@ -1,4 +1,4 @@
-import { type IpAddress, type Prefix, parseAsn, parseCommunity, parseIp } from 'bgp-ts';
+import { type IpAddress, type Prefix, parseAsn, parseCommunity, parseExtendedCommunity, parseIp } from 'bgp-ts';
 import { z } from 'zod';
 import { AsPathPattern } from '../lib/as-path-pattern.ts';
 import { err, errorMessage, ok, type Result } from '../lib/result.ts';
@@ -184,6 +184,15 @@ export const seconds: Read<number> = (value) => {
   return ok(Math.round(total));
 };
 
+const RATE_UNITS: Readonly<Record<string, number>> = { '': 1, k: 1e3, M: 1e6, G: 1e9, T: 1e12 };
+
+/** A bit rate, "10G", "2.5G" or "100M", powers of ten; in bits per second. */
+export const bitRate: Read<number> = (value) => {
+  const found = /^(\d+(?:\.\d+)?)([kMGT]?)$/.exec(typeof value === 'number' ? String(value) : show(value).slice(1, -1));
+  const rate = Number(found?.[1]) * (RATE_UNITS[found?.[2] ?? ''] ?? 0);
+  return rate > 0 && rate <= 1e18 ? ok(rate) : err(`${show(value)}: must be a bit rate such as "10G" or "100M"`);
+};
+
 /** A duration between both ends, in seconds. */
 export function secondsBetween(min: number, max: number): Read<number> {
   return (value) => {
@@ -274,6 +283,22 @@ export const community: Read<CommunityText> = (value) => {
     : wrong;
 };
 
+/** An extended community (RFC 4360). */
+export interface ExtendedCommunityText {
+  readonly type: 'extended';
+  /** Eight. */
+  readonly octets: Uint8Array;
+}
+
+/** A community of any kind: as {@link community}, or an extended one as `rt:65000:1`, `soo:192.0.2.1:7`, `0x` and 16 hex digits. */
+export const communityValue: Read<CommunityText | ExtendedCommunityText> = (value) => {
+  const octets = typeof value === 'string' ? parseExtendedCommunity(value) : undefined;
+  if (octets !== undefined) return ok({ type: 'extended', octets });
+  const result = community(value);
+  if (result.ok) return result;
+  return err(`${show(value)}: must be a community, "aa:nn", "aa:nn:mm", "rt:65000:1" or "soo:65000:1"`);
+};
+
 /** A part of a community pattern. */
 export type CommunityPartText = number | '*' | { readonly min: number; readonly max: number };
 
@@ -283,12 +308,20 @@ export type CommunityPatternText =
   | {
       readonly type: 'large';
       readonly parts: readonly [CommunityPartText, CommunityPartText, CommunityPartText];
-    };
+    }
+  | { readonly type: 'extended'; readonly hex: string };
 
-/** A pattern of communities: `65000:*`, `65000:100-199`, `65000:1:*`. */
+/**
+ * A pattern of communities: `65000:*`, `65000:100-199`, `65000:1:*`, a well-known one by name, or of extended ones `rt:65000:*`, `rt:65000:1`,
+ * `0x` and 16 hex digits of which any may be `*`.
+ */
 export const communityPattern: Read<CommunityPatternText> = (value) => {
   const wrong = err(`${show(value)}: must be a community, where a part may be * or a range such as 100-199`);
   if (typeof value !== 'string') return wrong;
+  const extended = extendedPattern(value);
+  if (extended !== undefined) return ok({ type: 'extended', hex: extended });
+  const wellKnown = /^\d/.test(value) ? undefined : parseCommunity(value);
+  if (wellKnown !== undefined) return ok({ type: 'standard', parts: [wellKnown >>> 16, wellKnown & 0xffff] });
   const texts = value.split(':');
   const limit = texts.length === 2 ? 0xffff : 0xffffffff;
   const parts: CommunityPartText[] = [];
@@ -304,3 +337,15 @@ export const communityPattern: Read<CommunityPatternText> = (value) => {
   if (a === undefined || b === undefined || parts.length > 3) return wrong;
   return ok(c === undefined ? { type: 'standard', parts: [a, b] } : { type: 'large', parts: [a, b, c] });
 };
+
+/** 16 hex digits, `*` for any, of an extended community whose last part may be `*`. */
+function extendedPattern(value: string): string | undefined {
+  if (/^0x[0-9a-f*]{16}$/i.test(value)) return value.slice(2).toLowerCase();
+  const isOpen = value.endsWith(':*');
+  const octets = parseExtendedCommunity(isOpen ? `${value.slice(0, -1)}0` : value);
+  if (octets === undefined) return undefined;
+  const hex = Buffer.from(octets).toString('hex');
+  // The last part has four octets behind an AS number of two, else two (RFC 4360 §3, RFC 5668).
+  const open = isOpen ? (octets[0] === 0 ? 8 : 4) : 0;
+  return hex.slice(0, 16 - open) + '*'.repeat(open);
+}

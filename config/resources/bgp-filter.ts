@@ -1,5 +1,5 @@
-import { parsePrefix } from 'bgp-ts';
 import { z } from 'zod';
+import { err, type Result } from '../../lib/result.ts';
 import { isRawMap, type RawMap, type Reporter } from '../document.ts';
 import {
   asNumber,
@@ -8,6 +8,7 @@ import {
   cidr,
   community,
   communityPattern,
+  communityValue,
   field,
   integer,
   ipAddress,
@@ -15,11 +16,15 @@ import {
   oneOf,
   wordOr,
 } from '../values.ts';
+import { checkOrder, checkPrefixes, prefixEntry } from './policy-sets.ts';
 import { type Dialect, isSet, type KindDefinition, type Resource } from './resource.ts';
 
 const MAX_UINT32 = 0xffffffff;
 /** Largest route priority: one below the number that LOCAL_PREF is counted down from. */
 const MAX_PRIORITY = 2147483646;
+
+const NO_ORIGIN_VALIDATION =
+  'origin validation (RFC 6811) is not supported: podroute has no RPKI cache to ask, so the state of a route is not known';
 
 const interfacePattern = field((value) => {
   const result = nonEmptyText(15)(value);
@@ -33,8 +38,8 @@ const calicoOperation = {
   setPriority: z.strictObject({ value: field(integer(1, MAX_PRIORITY)) }).optional(),
 };
 
-const calicoRule = (version: 4 | 6) => ({
-  action: field(oneOf(['Accept', 'Reject'])),
+/** What a rule may ask for in Calico's API. */
+const calicoConditions = (version?: 4 | 6) => ({
   cidr: field(cidr(version)).optional(),
   matchOperator: field(oneOf(['Equal', 'NotEqual', 'In', 'NotIn'])).optional(),
   prefixLength: z
@@ -49,6 +54,11 @@ const calicoRule = (version: 4 | 6) => ({
   communities: z.strictObject({ values: z.array(field(community)).length(1) }).optional(),
   asPathPrefix: z.array(field(asNumber)).min(1).optional(),
   priority: field(integer(1, MAX_PRIORITY)).optional(),
+});
+
+const calicoRule = (version: 4 | 6) => ({
+  action: field(oneOf(['Accept', 'Reject'])),
+  ...calicoConditions(version),
   operations: z.array(z.strictObject(calicoOperation)).min(1).max(10).optional(),
 });
 
@@ -66,7 +76,8 @@ const range = z.preprocess(
 
 const podrouteOperation = {
   ...calicoOperation,
-  setCommunities: z.array(field(community)).optional(),
+  addCommunities: z.array(field(communityValue)).min(1).optional(),
+  setCommunities: z.array(field(communityValue)).optional(),
   deleteCommunities: z.array(field(communityPattern)).min(1).optional(),
   setLocalPref: field(integer(0, MAX_UINT32)).optional(),
   setMED: field(integer(0, MAX_UINT32)).optional(),
@@ -75,26 +86,22 @@ const podrouteOperation = {
   setOrigin: field(oneOf(['IGP', 'EGP', 'Incomplete'])).optional(),
   setNextHop: field(wordOr(['Self', 'Keep'], ipAddress)).optional(),
   prependLocalAS: field(integer(1, 10)).optional(),
+  prependLastAS: field(integer(1, 10)).optional(),
   setWeight: field(integer(0, 65535)).optional(),
 };
 
-const podrouteRule = (version: 4 | 6) => ({
-  ...calicoRule(version),
-  name: field(nonEmptyText(64)).optional(),
-  action: field(oneOf(['Accept', 'Reject', 'Next'])),
-  prefixes: z
-    .array(
-      z.preprocess(
-        (value) => (typeof value === 'string' ? { cidr: value } : value),
-        z.strictObject({
-          cidr: field(cidr(version)),
-          min: field(integer(0, version === 4 ? 32 : 128)).optional(),
-          max: field(integer(0, version === 4 ? 32 : 128)).optional(),
-        }),
-      ),
-    )
-    .min(1)
-    .optional(),
+const names = z
+  .array(field(nonEmptyText(253)))
+  .min(1)
+  .optional();
+
+/** What a rule may ask for in podroute's: of one family, or of both. */
+const podrouteConditions = (version?: 4 | 6) => ({
+  ...calicoConditions(version),
+  prefixes: z.array(prefixEntry(version)).min(1).optional(),
+  prefixSets: names,
+  asPathSets: names,
+  communitySets: names,
   source: field(oneOf(['RemotePeers', 'Local'])).optional(),
   origin: z
     .array(field(oneOf(['IGP', 'EGP', 'Incomplete'])))
@@ -115,29 +122,38 @@ const podrouteRule = (version: 4 | 6) => ({
   med: range.optional(),
   localPref: range.optional(),
   nextHops: z.array(field(cidr())).min(1).optional(),
-  peers: z
-    .array(field(nonEmptyText(253)))
-    .min(1)
-    .optional(),
-  learnedFrom: z
-    .array(field(nonEmptyText(253)))
-    .min(1)
-    .optional(),
+  peers: names,
+  peerAS: z.array(field(asNumber)).min(1).optional(),
+  learnedFrom: names,
+  learnedFromType: field(oneOf(['eBGP', 'iBGP'])).optional(),
+  rpki: field((): Result<never, string> => err(NO_ORIGIN_VALIDATION)).optional(),
+});
+
+const podrouteRule = (version?: 4 | 6) => ({
+  name: field(nonEmptyText(64)).optional(),
+  action: field(oneOf(['Accept', 'Reject', 'Next'])),
+  ...podrouteConditions(version),
+  not: z.strictObject(podrouteConditions(version)).optional(),
   operations: z.array(z.strictObject(podrouteOperation)).min(1).max(20).optional(),
 });
 
 const podrouteSchema = z.strictObject({
+  import: z.array(z.strictObject(podrouteRule())).optional(),
+  export: z.array(z.strictObject(podrouteRule())).optional(),
   importV4: z.array(z.strictObject(podrouteRule(4))).optional(),
   exportV4: z.array(z.strictObject(podrouteRule(4))).optional(),
   importV6: z.array(z.strictObject(podrouteRule(6))).optional(),
   exportV6: z.array(z.strictObject(podrouteRule(6))).optional(),
 });
 
-/** Import and export rules by family. */
+/** Import and export rules, of both families and by family. */
 export type BgpFilterSpec = z.infer<typeof podrouteSchema>;
 
 /** One rule. */
 export type BgpFilterRule = NonNullable<BgpFilterSpec['importV4']>[number];
+
+/** What a rule asks for. */
+export type BgpFilterConditions = NonNullable<BgpFilterRule['not']>;
 
 /** One operation of a rule. */
 export type BgpFilterOperation = NonNullable<BgpFilterRule['operations']>[number];
@@ -160,7 +176,7 @@ export const podrouteBgpFilter: KindDefinition<'BGPFilter', BgpFilterSpec> = {
 };
 
 function filterRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
-  for (const list of ['importV4', 'exportV4', 'importV6', 'exportV6']) {
+  for (const list of ['import', 'export', 'importV4', 'exportV4', 'importV6', 'exportV6']) {
     const rules = raw[list];
     if (!Array.isArray(rules)) continue;
     for (const [i, rule] of rules.entries()) {
@@ -170,26 +186,12 @@ function filterRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
 }
 
 function checkRule(rule: RawMap, path: readonly PropertyKey[], report: Reporter, dialect: Dialect): void {
-  if (isSet(rule, 'cidr') && !isSet(rule, 'matchOperator')) {
-    report.error([...path, 'matchOperator'], 'is missing: cidr needs it');
+  checkConditions(rule, path, report, dialect);
+  const { not, operations } = rule;
+  if (isRawMap(not)) {
+    if (Object.keys(not).length === 0) report.error([...path, 'not'], 'has no condition');
+    checkConditions(not, [...path, 'not'], report, dialect);
   }
-  if (isSet(rule, 'matchOperator') && !isSet(rule, 'cidr')) {
-    report.error([...path, 'cidr'], 'is missing: matchOperator needs it');
-  }
-  const { prefixLength, operations } = rule;
-  if (isRawMap(prefixLength)) {
-    if (!isSet(rule, 'cidr')) report.error([...path, 'prefixLength'], 'needs cidr');
-    checkOrder(prefixLength, [...path, 'prefixLength'], report);
-    if (rule['matchOperator'] === 'Equal' || rule['matchOperator'] === 'NotEqual') {
-      const message = `says nothing more with ${rule['matchOperator']}, which already fixes the length; use In or NotIn`;
-      report.warn([...path, 'prefixLength'], message);
-    }
-  }
-  for (const key of ['asPathLength', 'med', 'localPref']) {
-    const inner = rule[key];
-    if (isRawMap(inner)) checkOrder(inner, [...path, key], report);
-  }
-  if (Array.isArray(rule['prefixes'])) checkPrefixes(rule['prefixes'], [...path, 'prefixes'], report);
   if (operations === undefined) return;
   if (rule['action'] === 'Reject') report.error([...path, 'operations'], 'have no meaning with action Reject');
   if (!Array.isArray(operations)) return;
@@ -203,21 +205,25 @@ function checkRule(rule: RawMap, path: readonly PropertyKey[], report: Reporter,
   }
 }
 
-function checkOrder(range: RawMap, path: readonly PropertyKey[], report: Reporter): void {
-  const { min, max } = range;
-  if (typeof min === 'number' && typeof max === 'number' && min > max) {
-    report.error([...path, 'min'], `${min}: is more than max (${max})`);
+function checkConditions(rule: RawMap, path: readonly PropertyKey[], report: Reporter, dialect: Dialect): void {
+  if (isSet(rule, 'cidr') && !isSet(rule, 'matchOperator')) {
+    report.error([...path, 'matchOperator'], 'is missing: cidr needs it');
   }
-}
-
-function checkPrefixes(prefixes: readonly unknown[], path: readonly PropertyKey[], report: Reporter): void {
-  for (const [i, entry] of prefixes.entries()) {
-    if (!isRawMap(entry)) continue;
-    checkOrder(entry, [...path, i], report);
-    const prefix = typeof entry['cidr'] === 'string' ? parsePrefix(entry['cidr']) : undefined;
-    const { min } = entry;
-    if (prefix !== undefined && typeof min === 'number' && min < prefix.length) {
-      report.error([...path, i, 'min'], `${min}: is shorter than the prefix (/${prefix.length})`);
+  if (isSet(rule, 'matchOperator') && !isSet(rule, 'cidr')) {
+    report.error([...path, 'cidr'], 'is missing: matchOperator needs it');
+  }
+  const { prefixLength, prefixes } = rule;
+  if (isRawMap(prefixLength)) {
+    if (!isSet(rule, 'cidr') && dialect === 'calico') report.error([...path, 'prefixLength'], 'needs cidr');
+    checkOrder(prefixLength, [...path, 'prefixLength'], report);
+    if (rule['matchOperator'] === 'Equal' || rule['matchOperator'] === 'NotEqual') {
+      const message = `says nothing more with ${rule['matchOperator']}, which already fixes the length; use In or NotIn`;
+      report.warn([...path, 'prefixLength'], message);
     }
   }
+  for (const key of ['asPathLength', 'med', 'localPref']) {
+    const inner = rule[key];
+    if (isRawMap(inner)) checkOrder(inner, [...path, key], report);
+  }
+  if (Array.isArray(prefixes)) checkPrefixes(prefixes, [...path, 'prefixes'], report);
 }

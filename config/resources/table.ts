@@ -18,6 +18,14 @@ import {
   ipReservation,
 } from './ipam.ts';
 import { calicoNode, kubernetesNode, type NodeResource, podrouteNode } from './node.ts';
+import {
+  type AsPathSetResource,
+  asPathSet,
+  type CommunitySetResource,
+  communitySet,
+  type PrefixSetResource,
+  prefixSet,
+} from './policy-sets.ts';
 import { type Dialect, type KindDefinition, readResource } from './resource.ts';
 import { type SecretResource, secret } from './secret.ts';
 import { type SpeakerResource, speaker } from './speaker.ts';
@@ -27,6 +35,9 @@ export type AnyResource =
   | BgpConfigurationResource
   | BgpPeerResource
   | BgpFilterResource
+  | PrefixSetResource
+  | AsPathSetResource
+  | CommunitySetResource
   | IpPoolResource
   | NodeResource
   | SpeakerResource
@@ -58,6 +69,9 @@ const podrouteKinds = {
   BGPConfiguration: podrouteBgpConfiguration,
   BGPPeer: podrouteBgpPeer,
   BGPFilter: podrouteBgpFilter,
+  PrefixSet: prefixSet,
+  ASPathSet: asPathSet,
+  CommunitySet: communitySet,
   IPPool: ipPool,
   Node: podrouteNode,
   IPReservation: ipReservation,

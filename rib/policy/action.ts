@@ -1,4 +1,4 @@
-import { type PathAttributes, prependAsPath } from 'bgp-ts';
+import { neighbourAs, type PathAttributes, prependAsPath } from 'bgp-ts';
 import { unreachable } from '../../lib/result.ts';
 import { fitsExtended, fitsLarge, fitsStandard } from './community-match.ts';
 import type { CommunityPattern, CommunityValue, PolicyAction, PolicyRoute } from './policy.ts';
@@ -40,6 +40,12 @@ export function applyAction(action: PolicyAction, route: Pick<PolicyRoute, 'peer
         changes.attributes = { ...attributes, asPath };
       }
       return;
+    case 'prepend-last-as': {
+      const last = neighbourAs(attributes.asPath ?? []);
+      if (last === undefined || action.times === 0) return;
+      changes.attributes = { ...attributes, asPath: prependAsPath(attributes.asPath ?? [], last, action.times) };
+      return;
+    }
     case 'set-next-hop':
       changes.attributes = { ...without(attributes, 'linkLocalNextHop'), nextHop: action.address };
       changes.nextHop = 'explicit';

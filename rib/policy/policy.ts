@@ -83,7 +83,7 @@ export type PolicyMatch =
   | { readonly type: 'prefix'; readonly set: PrefixSet }
   | { readonly type: 'prefix-length'; readonly min: number; readonly max: number }
   | { readonly type: 'origin'; readonly origins: readonly Origin[] }
-  /** Regular expression over the text of the path, see `lib/as-path-pattern.ts`. */
+  /** Regular expression over the AS numbers of the path, see `lib/as-path-pattern.ts`. */
   | { readonly type: 'as-path'; readonly pattern: string }
   /** These AS numbers, in this order, are the first of the path (the most recent ones). */
   | { readonly type: 'as-path-prefix'; readonly asns: readonly number[] }
@@ -125,6 +125,8 @@ export type PolicyAction =
   | { readonly type: 'prepend'; readonly asns: readonly number[] }
   /** Puts the AS number this node shows to the peer in front of the path. */
   | { readonly type: 'prepend-local-as'; readonly times: number }
+  /** Puts the AS number that is the first of the path there again; nothing happens to an empty path or one that begins with a set. */
+  | { readonly type: 'prepend-last-as'; readonly times: number }
   | { readonly type: 'set-next-hop'; readonly address: IpAddress }
   /** Decided when the route is sent; has no effect on import. */
   | { readonly type: 'next-hop'; readonly mode: 'self' | 'unchanged' }

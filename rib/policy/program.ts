@@ -153,6 +153,7 @@ const aspectOfAction: Readonly<Record<PolicyAction['type'], Aspect | undefined>>
   'set-origin': 'origin',
   prepend: 'as-path',
   'prepend-local-as': 'as-path',
+  'prepend-last-as': 'as-path',
   'set-next-hop': 'next-hop',
   'next-hop': undefined,
   'add-communities': 'communities',

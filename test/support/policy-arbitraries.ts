@@ -204,6 +204,7 @@ const actions: fc.Arbitrary<PolicyAction> = fc.oneof(
   fc.record({ type: fc.constant('set-origin' as const), origin: fc.constantFrom<Origin>(0, 1, 2) }),
   fc.record({ type: fc.constant('prepend' as const), asns: fc.array(asn, { maxLength: 2 }) }),
   fc.record({ type: fc.constant('prepend-local-as' as const), times: fc.nat({ max: 2 }) }),
+  fc.record({ type: fc.constant('prepend-last-as' as const), times: fc.nat({ max: 2 }) }),
   fc.record({
     type: fc.constant('set-next-hop' as const),
     address: fc.constantFrom('10.9.9.9', '2001:db8::9').map(ip),

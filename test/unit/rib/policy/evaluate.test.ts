@@ -249,6 +249,11 @@ const actions: readonly [string, readonly PolicyAction[], PathAttributes][] = [
     [{ type: 'prepend-local-as', times: 2 }],
     { ...attributes, asPath: path('64512 64512 65000 65010 4200000000') },
   ],
+  [
+    'prepend the first AS of the path',
+    [{ type: 'prepend-last-as', times: 2 }],
+    { ...attributes, asPath: path('65000 65000 65000 65010 4200000000') },
+  ],
   ['set next hop', [{ type: 'set-next-hop', address: ip('10.9.9.9') }], { ...attributes, nextHop: ip('10.9.9.9') }],
   [
     'add communities of all kinds',
@@ -323,6 +328,7 @@ describe('actions', () => {
     ['origin that it has', { type: 'set-origin', origin: 0 }],
     ['prepending nothing', { type: 'prepend', asns: [] }],
     ['prepending the own AS 0 times', { type: 'prepend-local-as', times: 0 }],
+    ['prepending the first AS 0 times', { type: 'prepend-last-as', times: 0 }],
     [
       'a community that it has',
       { type: 'add-communities', communities: [{ type: 'standard', value: std('65000:1') }] },
