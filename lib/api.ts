@@ -126,6 +126,11 @@ export const inForceSchema = z
     enhancedRefresh: z.boolean().describe('both sides mark begin and end of a refresh (RFC 7313)'),
     addPathReceive: z.array(familySchema),
     addPathSend: z.array(familySchema),
+    extendedNextHop: z
+      .array(familySchema)
+      .optional()
+      .describe('families whose paths may have an IPv6 next hop (RFC 8950); left out where there is none'),
+    role: text.optional().describe('what this node is to the peer, where both sides gave a role (RFC 9234)'),
     maxOctets: count.describe('largest message: 4096, or 65535 with extended messages'),
   })
   .register(apiSchemas, { id: 'CapabilitiesInForce' });

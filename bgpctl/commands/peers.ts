@@ -213,6 +213,8 @@ function formatCapabilities(peer: PeerDetail, style: TableStyle): string {
     inForce.enhancedRefresh ? 'enhanced route refresh' : inForce.routeRefresh ? 'route refresh' : '',
     inForce.addPathReceive.length === 0 ? '' : `ADD-PATH receive (${inForce.addPathReceive.join(', ')})`,
     inForce.addPathSend.length === 0 ? '' : `ADD-PATH send (${inForce.addPathSend.join(', ')})`,
+    inForce.extendedNextHop === undefined ? '' : `IPv6 next hops (${inForce.extendedNextHop.join(', ')})`,
+    inForce.role === undefined ? '' : `role ${inForce.role}`,
     `messages up to ${inForce.maxOctets} octets`,
   ];
   return `${table}${formatFields([['In force', words.filter((word) => word !== '').join(', ')]])}`;

@@ -1,7 +1,8 @@
-import { type Capability, capabilityCode, type FamilyName, formatCapability, formatIp } from 'bgp-ts';
+import { type Capability, capabilityCode, type FamilyName, formatCapability, formatIp, type Role } from 'bgp-ts';
 import type { ApiCapability, PeerDetail, PeerSummary, PolicyMode } from '../../lib/api.ts';
 import type { RibPeerCounters } from '../../rib/types.ts';
 import type { MessageCounts, PeerSnapshot } from '../peer-handlers.ts';
+import { roleName } from '../role.ts';
 import type { PeerEntry } from '../speaker.ts';
 import { attributeWords } from './attribute-words.ts';
 
@@ -84,6 +85,8 @@ export function peerDetail(reading: PeerReading): PeerDetail {
               enhancedRefresh: negotiated.enhancedRefresh,
               addPathReceive: [...negotiated.addPathReceive],
               addPathSend: [...negotiated.addPathSend],
+              ...(negotiated.extendedNextHop.size === 0 ? {} : { extendedNextHop: [...negotiated.extendedNextHop] }),
+              ...roleInForce(settings.role, negotiated.capabilitiesReceived),
               maxOctets: negotiated.maxOctets,
             },
           }),
@@ -136,6 +139,12 @@ function attributeOptions(entry: PeerEntry, disabled: ReadonlySet<FamilyName>) {
     ...(attributes.length === 0 ? {} : { attributes }),
     ...(disabled.size === 0 ? {} : { disabledFamilies: [...disabled] }),
   };
+}
+
+/** Our role, where the peer gave one as well: then it is one that goes with ours (RFC 9234 §4.2). */
+function roleInForce(role: Role | undefined, received: readonly Capability[]): { role?: string } {
+  if (role === undefined || !received.some(({ type }) => type === 'role')) return {};
+  return { role: roleName(role) };
 }
 
 function optionalSeconds<Name extends string>(name: Name, ms: number | undefined): { [key in Name]?: number } {

@@ -99,6 +99,15 @@ describe('peers', () => {
     );
   });
 
+  test('what else is in force', () => {
+    const { inForce, ...capabilities } = peerDetail().capabilities;
+    if (inForce === undefined) throw new Error('no session');
+    const all = { ...inForce, extendedNextHop: ['ipv4-unicast' as const], role: 'Provider' };
+    expect(formatPeer(peerDetail({ capabilities: { ...capabilities, inForce: all } }))).toContain(
+      'IPv6 next hops (ipv4-unicast), role Provider, messages up to 4096 octets',
+    );
+  });
+
   test('one that never came up says what is known', () => {
     const { remoteAs: _as, remoteRouterId: _id, localAddress: _local, lastReset: _reset, ...rest } = peerDetail();
     const { inForce: _inForce, ...capabilities } = rest.capabilities;

@@ -1,4 +1,4 @@
-import { formatCommunity, ip, type Prefix, prefix, prefixEquals } from 'bgp-ts';
+import { formatCommunity, ip, type Prefix, prefix, prefixEquals, Role } from 'bgp-ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Route } from '../../../lib/api.ts';
 import {
@@ -192,6 +192,21 @@ describe('what bgpctl is told', () => {
       policy: { import: { mode: 'configured', names: ['in'] }, export: { mode: 'rfc8212' } },
       options: { authentication: 'none', maxPrefix: 100 },
     });
+  });
+
+  test('what is in force beyond the families: roles and IPv6 next hops, where both sides offered them', () => {
+    expect(control().peer('10.0.0.2').capabilities.inForce).not.toHaveProperty('role');
+    const third = lab.speaker({ asn: 65003 });
+    const session = { extendedNextHop: true } as const;
+    lab.connect(
+      node,
+      third,
+      { session: { ...session, role: Role.Provider } },
+      { session: { ...session, role: Role.Customer } },
+    );
+    lab.run(15);
+    const { inForce } = peerDetailSchema.parse(control().peer(third.name)).capabilities;
+    expect(inForce).toMatchObject({ role: 'Provider', extendedNextHop: ['ipv4-unicast'] });
   });
 
   test.each<[string, (it: Control) => unknown]>([
