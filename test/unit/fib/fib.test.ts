@@ -92,6 +92,20 @@ describe('writing', () => {
     expect(fib.counters).toMatchObject({ wanted: 3, installed: 3, adds: 5, replaces: 1, deletes: 2, refused: 0 });
   });
 
+  test('lists the routes of one prefix, whatever their metric', async () => {
+    await started();
+    set('10.1.0.0/16', via('192.0.2.1'));
+    set('10.1.0.0/16', 0, 'unreachable', 4096);
+    set('10.1.0.0/17', via('192.0.2.1'));
+    set('10.2.0.0/16', via('192.0.2.1'));
+    set('2001:db8:1::/48', via('fe80::1'));
+    await run();
+    const of = (text: string) => fib.list(prefix(text)).map(({ metric, kind }) => `${metric} ${kind}`);
+    expect(of('10.1.0.0/16').sort()).toEqual(['1024 unicast', '4096 unreachable']);
+    expect(of('2001:db8:1::/48')).toEqual(['1024 unicast']);
+    expect(of('10.3.0.0/16')).toEqual([]);
+  });
+
   test('ten flaps before the writer comes round cost one write, and none when they cancel out', async () => {
     await started();
     set('10.0.0.0/24', via('192.0.2.1'));

@@ -103,6 +103,24 @@ test('link-local: only with an interface, and that one up', async () => {
   expect(changes).toEqual(['fe80::1%2']);
 });
 
+test('in words: which route decided, or what is missing; nobody is told of changes for that', () => {
+  route('10.0.0.0/8', [{ gateway: ip('192.0.2.9'), ifIndex: 1 }], OSPF, 20);
+  kernel.foreignAdd({ prefix: '10.1.0.0/16', protocol: STATIC, target: Target.Blackhole });
+  const words = (address: string, ifIndex?: number) => table.explain(ip(address), ifIndex);
+  expect(words('192.0.2.7')).toBe('route 192.0.2.0/24 of table 254, on the link dev eth0');
+  expect(words('10.2.0.1')).toBe('route 10.0.0.0/8 of table 254, via 192.0.2.9 dev eth0');
+  expect(words('10.1.0.1')).toBe('discarded by route 10.1.0.0/16 of table 254');
+  expect(words('203.0.113.1')).toBe('no route covers it');
+  expect(words('192.0.2.1')).toBe('it is an address of this machine');
+  expect(words('fe80::1')).toBe('link-local, and its interface is not known');
+  expect(words('fe80::1', 2)).toBe('link-local, on the link dev eth1');
+  kernel.setLink(2, false);
+  expect(words('fe80::1', 2)).toBe('link-local, and eth1 is down');
+  expect(words('198.51.100.7')).toBe('no route covers it');
+  expect(table.size).toBe(0);
+  expect(changes).toEqual([]);
+});
+
 test('tells who asked, and only about what changed', () => {
   for (const address of ['192.0.2.7', '10.1.0.1', '10.2.0.1']) answer(address);
   route('10.1.0.0/16', [{ gateway: ip('192.0.2.9'), ifIndex: 1 }]);
