@@ -1,8 +1,11 @@
 /**
- * Regular expressions over the text of an AS path (`65000 64512 {1,2} (65001)`), as routers have them:
+ * Regular expressions over an AS path (`65000 64512 {1,2} (65001)`), as routers have them, but that AS numbers are whole:
  *
  * - `_` is a border: start, end, space, comma, brace, bracket or parenthesis; `^` and `$` are start and end
  * - `.`, `[0-9]`, `[^ ]`, `( )`, `|`, `*`, `+`, `?`, `{n}`, `{n,}` and `{n,m}` as usual; `\` takes the next character literally
+ *
+ * A match neither begins nor ends inside of a number, and where a number stands next to `.*` (or `.+`) none is split there: `65000` is not
+ * found in `165000`, and `^65000 .*10$` wants AS 10 at the end. A class such as `[0-9]` and a single `.` stand for one character of a number.
  *
  * A literal `{` or `}` of an AS_SET is written `\{` and `\}`, a literal parenthesis `\(` and `\)`.
  *
@@ -20,7 +23,7 @@ export class AsPathPattern {
 
   /** @throws RangeError if `text` is no regular expression, with the column */
   static parse(text: string): AsPathPattern {
-    const tree = new Parser(text).parse();
+    const tree: Tree = { type: 'sequence', items: [{ type: 'edge' }, new Parser(text).parse(), { type: 'edge' }] };
     const program: Instruction[] = [];
     emit(tree, program);
     if (program.length > MAX_INSTRUCTIONS) throw new RangeError(`AS-path pattern "${text}": too long when repeated`);
@@ -58,17 +61,49 @@ const BORDERS = ' ,{}()[]';
 type Instruction =
   | { readonly type: 'char'; readonly accepts: (char: string) => boolean }
   | { readonly type: 'border-char' }
-  | { readonly type: 'start' | 'end' | 'match' }
+  | { readonly type: 'start' | 'end' | 'edge' | 'match' }
   | { readonly type: 'split'; readonly offsets: readonly number[] };
 
 type Tree =
-  | { readonly type: 'char'; readonly accepts: (char: string) => boolean }
-  | { readonly type: 'border' | 'start' | 'end' | 'empty' }
+  | { readonly type: 'char'; readonly accepts: (char: string) => boolean; readonly is?: 'digit' | 'any' }
+  | { readonly type: 'border' | 'start' | 'end' | 'edge' | 'empty' }
   | { readonly type: 'sequence' | 'choice'; readonly items: readonly Tree[] }
   | { readonly type: 'repeat'; readonly item: Tree; readonly min: number; readonly max: number | undefined };
 
 function isBorderChar(char: string | undefined): boolean {
   return char !== undefined && BORDERS.includes(char);
+}
+
+function isDigit(char: string | undefined): boolean {
+  return char !== undefined && char >= '0' && char <= '9';
+}
+
+/** Whether a number and `.*` meet here. */
+function isSeam(before: Tree, after: Tree): boolean {
+  return (isOpen(before) && hasDigitAt(after, 0)) || (hasDigitAt(before, -1) && isOpen(after));
+}
+
+/** `.*`, `.+` and the like. */
+function isOpen(tree: Tree): boolean {
+  return tree.type === 'repeat' && tree.max === undefined && tree.item.type === 'char' && tree.item.is === 'any';
+}
+
+/** Whether the first (0) or last (-1) thing in it may be a digit that is written as such. */
+function hasDigitAt(tree: Tree, end: 0 | -1): boolean {
+  switch (tree.type) {
+    case 'char':
+      return tree.is === 'digit';
+    case 'repeat':
+      return hasDigitAt(tree.item, end);
+    case 'sequence': {
+      const item = tree.items.at(end);
+      return item !== undefined && hasDigitAt(item, end);
+    }
+    case 'choice':
+      return tree.items.some((item) => hasDigitAt(item, end));
+    default:
+      return false;
+  }
 }
 
 /** Adds a state and everything reachable from it without consuming a character; `seen` holds the position a state was last added at. */
@@ -92,6 +127,8 @@ function addThread(
       if (at === 0) stack.push(state + 1);
     } else if (instruction.type === 'end') {
       if (at === path.length) stack.push(state + 1);
+    } else if (instruction.type === 'edge') {
+      if (!isDigit(path[at - 1]) || !isDigit(path[at])) stack.push(state + 1);
     } else {
       states.push(state);
     }
@@ -106,6 +143,7 @@ function emit(tree: Tree, program: Instruction[]): void {
       return;
     case 'start':
     case 'end':
+    case 'edge':
       program.push({ type: tree.type });
       return;
     case 'empty':
@@ -187,7 +225,12 @@ class Parser {
 
   #sequence(): Tree {
     const items: Tree[] = [];
-    while (this.#at < this.#text.length && !'|)'.includes(this.#text[this.#at]!)) items.push(this.#repeat());
+    while (this.#at < this.#text.length && !'|)'.includes(this.#text[this.#at]!)) {
+      const before = items.at(-1);
+      const item = this.#repeat();
+      if (before !== undefined && isSeam(before, item)) items.push({ type: 'edge' });
+      items.push(item);
+    }
     return items.length === 1 ? items[0]! : { type: 'sequence', items };
   }
 
@@ -229,7 +272,7 @@ class Parser {
       case '_':
         return { type: 'border' };
       case '.':
-        return { type: 'char', accepts: () => true };
+        return { type: 'char', accepts: () => true, is: 'any' };
       case '*':
       case '+':
       case '?':
@@ -281,5 +324,5 @@ class Parser {
 }
 
 function literal(wanted: string): Tree {
-  return { type: 'char', accepts: (char) => char === wanted };
+  return { type: 'char', accepts: (char) => char === wanted, ...(isDigit(wanted) ? { is: 'digit' } : {}) };
 }

@@ -492,7 +492,7 @@ describe('podroute', () => {
     }
   });
 
-  const operations: readonly [string, string, Partial<PathAttributes>][] = [
+  const operations: readonly [string, string, Partial<Record<keyof PathAttributes, unknown>>][] = [
     ['setCommunities', 'setCommunities: ["65000:9", no-export]', { communities: communities('65000:9', 'no-export') }],
     ['deleteCommunities', 'deleteCommunities: ["65000:2-9"]', { communities: communities('65000:1') }],
     ['setLocalPref', 'setLocalPref: 5', { localPref: 5 }],
