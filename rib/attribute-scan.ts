@@ -132,7 +132,7 @@ export class AttributeScanner {
     const trusted = mode === 'trusted';
     const ebgp = mode === 'ebgp';
     let isCanonical = true;
-    let previous = 0;
+    let previous = -1; // 0 is a type code too, if one that nobody may use
     let seen = 0; // bit per type code below 32
     let seenHigh = 0;
     this.localPref = DEFAULT_LOCAL_PREF;

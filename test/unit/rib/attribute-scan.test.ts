@@ -191,6 +191,12 @@ test('MP attributes are left out wherever they stand', () => {
   }
 });
 
+test('an attribute of type 0, which nobody may use and anybody can send, is kept like any unknown one', () => {
+  const unknown = [{ flags: 0xe0, code: 0, value: Uint8Array.of(1, 2) }];
+  const value: PathAttributes = { origin: 0, asPath: [], nextHop: ip('192.0.2.1'), unknown };
+  expect(scan(encodeAttributes(value, canonicalContext), 'trusted')).toBe(true);
+});
+
 // ORIGIN, AS_PATH, NEXT_HOP, then what is wrong or unusual.
 const origin = '40010100';
 const path = '40020602010000fde8';
