@@ -251,8 +251,14 @@ function openOf(options: TestPeerOptions): OpenMessage {
   };
 }
 
-/** A connected socket inside the namespace; connecting to an address of the same machine takes no time worth waiting for. */
-function openSocket({ netnsPath, localAddress, remoteAddress, remotePort = 179 }: TestPeerOptions): number {
+/**
+ * A connected socket inside the namespace; connecting to an address of the same machine takes no time worth waiting for.
+ * @throws Error if it does not come about
+ */
+export function openSocket(
+  options: Pick<TestPeerOptions, 'netnsPath' | 'localAddress' | 'remoteAddress' | 'remotePort'>,
+): number {
+  const { netnsPath, localAddress, remoteAddress, remotePort = 179 } = options;
   const domain = localAddress.version === 4 ? AddressFamily.Inet : AddressFamily.Inet6;
   const netns = openNetns(netnsPath);
   const fd = socket(domain, SocketType.Stream, SocketProtocol.Tcp, netns);

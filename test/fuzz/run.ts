@@ -1,0 +1,85 @@
+import { FakeStage } from './fake-stage.ts';
+import { Random } from './random.ts';
+import { SessionFuzzer } from './session-fuzzer.ts';
+import { TcpStage } from './tcp-stage.ts';
+
+/** What a run over TCP has seen, beside the counts of what it did. */
+export interface TcpReport {
+  readonly counts: ReadonlyMap<string, number>;
+  /** UPDATEs that each onlooker judged. */
+  readonly judged: readonly number[];
+  /** Resident memory of the daemon in MiB: after a tenth of the time, halfway, and at the end. */
+  readonly memoryMiB: readonly number[];
+  /** Files and sockets it had open before the first session, and after the last. */
+  readonly descriptors: readonly [number, number];
+  /** Lines in its log that tell of a bug. */
+  readonly bugs: readonly string[];
+}
+
+/** Most that the daemon's memory may grow between the tenth and the end of a run. */
+const MEMORY_GROWTH_MIB = 64;
+
+/** Fuzzes sessions of a speaker in a fake network until `untilMs` of `performance.now()`. @throws Mistake */
+export async function fuzzFake(seed: number, untilMs: number): Promise<ReadonlyMap<string, number>> {
+  const stage = new FakeStage();
+  const fuzzer = await SessionFuzzer.start(stage, new Random(seed));
+  const before = stage.connections;
+  stage.onSecond = () => fuzzer.keepalive();
+  while (performance.now() < untilMs) await fuzzer.session();
+  if (stage.bugs.length > 0) throw new Error(stage.bugs.join('\n'));
+  if (!(await stage.until(() => stage.connections === before)))
+    throw new Error(`${stage.connections} connections, were ${before}`);
+  return fuzzer.counts;
+}
+
+/**
+ * Fuzzes sessions of a running podrouted until `untilMs` of `performance.now()`. Needs root.
+ * @param progress told what was done so far, every ten seconds
+ * @throws Mistake, and Error for a leak or a bug in the log
+ */
+export async function fuzzTcp(
+  seed: number,
+  untilMs: number,
+  progress: (counts: ReadonlyMap<string, number>, memoryMiB: number) => void = () => {},
+): Promise<TcpReport> {
+  const stage = await TcpStage.open();
+  let timer: NodeJS.Timeout | undefined;
+  try {
+    const fuzzer = await SessionFuzzer.start(stage, new Random(seed));
+    timer = setInterval(() => fuzzer.keepalive(), 2000);
+    const before = stage.descriptors;
+    const started = performance.now();
+    const memory: number[] = [];
+    let shown = started;
+    while (performance.now() < untilMs) {
+      await fuzzer.session();
+      const now = performance.now();
+      const part = (now - started) / (untilMs - started);
+      if (memory.length < [0.1, 0.5].filter((mark) => part >= mark).length) memory.push(stage.memoryMiB);
+      if (now - shown < 10_000) continue;
+      shown = now;
+      progress(fuzzer.counts, stage.memoryMiB);
+    }
+    if (!(await stage.until(() => stage.descriptors <= before))) {
+      throw new Error(`${stage.descriptors} descriptors are open, were ${before}`);
+    }
+    memory.push(stage.memoryMiB);
+    const [early = 0] = memory;
+    const late = memory.at(-1) ?? 0;
+    if (late - early > MEMORY_GROWTH_MIB) throw new Error(`memory grew from ${early} to ${late} MiB`);
+    if (stage.bugs.length > 0) throw new Error(stage.bugs.join('\n'));
+    if (!stage.daemon.process.isRunning()) throw new Error('podrouted ended');
+    const report = { counts: fuzzer.counts, judged: fuzzer.judged, memoryMiB: memory, bugs: stage.bugs };
+    const after = stage.descriptors;
+    clearInterval(timer);
+    fuzzer.close();
+    return { ...report, descriptors: [before, after] };
+  } catch (error) {
+    const log = stage.bugs.slice(-3).join('\n');
+    if (error instanceof Error && log !== '') error.message += `\npodrouted says:\n${log}`;
+    throw error;
+  } finally {
+    clearInterval(timer);
+    await stage.close();
+  }
+}
