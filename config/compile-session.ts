@@ -93,6 +93,10 @@ export class SessionCompiler {
       multihopTtl: spec.multihop,
       tos: TOS,
       ...addPath(spec, remote.families),
+      linkBandwidth: spec.linkBandwidth && {
+        bitsPerSecond: spec.linkBandwidth.rate,
+        isTransitive: spec.linkBandwidth.transitive ?? false,
+      },
       routeReflectorClient: this.#isClient(peer, kind, remote),
       nextHop: nextHopMode(spec, kind),
       maxPrefixes: maxPrefixes(spec),

@@ -145,6 +145,8 @@ export interface DesiredSession extends DesiredAttributeRules {
   readonly addPath: readonly { readonly family: FamilyName; readonly send: boolean; readonly receive: boolean }[];
   /** Most paths of a prefix that are told where sending several was agreed on; all where a family is not listed. */
   readonly addPathMax: Readonly<Partial<Record<FamilyName, number>>>;
+  /** What received paths without a link bandwidth get. */
+  readonly linkBandwidth: { readonly bitsPerSecond: number; readonly isTransitive: boolean } | undefined;
   readonly routeReflectorClient: boolean;
   /** `auto`: self towards eBGP and for own routes, else unchanged. */
   readonly nextHop: 'auto' | 'self' | 'unchanged';

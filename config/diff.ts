@@ -73,6 +73,7 @@ const PEER_EFFECTS: Readonly<Record<keyof DesiredPeer, Effect>> = {
   tos: 'none',
   addPath: 'reset',
   addPathMax: 'refresh',
+  linkBandwidth: 'refresh',
   routeReflectorClient: 'refresh',
   nextHop: 'refresh',
   maxPrefixes: 'none',

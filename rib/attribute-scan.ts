@@ -1,4 +1,5 @@
 import { AttributeCode, Origin, WellKnownCommunity } from 'bgp-ts';
+import { isLinkBandwidthAt } from './link-bandwidth.ts';
 
 /** What a set of attributes says about itself, one bit each; word {@link Fact.Flags} of a set. */
 export const SetFlag = {
@@ -30,6 +31,8 @@ export const SetFlag = {
   HasAsSet: 0x80000,
   /** AS_PATH has segments of a confederation (RFC 5065). */
   HasConfederation: 0x100000,
+  /** An extended community tells the bandwidth of a link. */
+  HasLinkBandwidth: 0x200000,
   /** Length of CLUSTER_LIST in the upper octet, up to 255. */
   ClusterShift: 24,
 } as const;
@@ -251,6 +254,9 @@ export class AttributeScanner {
           break;
         case AttributeCode.ExtendedCommunities:
           if (length === 0 || (length & 7) !== 0) return false;
+          for (let i = value; i < next; i += 8) {
+            if (isLinkBandwidthAt(view, i)) this.flags |= SetFlag.HasLinkBandwidth;
+          }
           break;
         case AttributeCode.LargeCommunities:
           if (length === 0 || length % 12 !== 0 || (!trusted && hasDuplicate12(view, value, next))) return false;

@@ -41,6 +41,8 @@ export interface Rewrite {
   addedCommunity: number;
   /** Put this ONLY_TO_CUSTOMER in where there is none (RFC 9234 §5); 0: do not. */
   otc: number;
+  /** Extended community to add to attributes that are known to have none of this kind; undefined: none. */
+  extendedCommunity: Uint8Array | undefined;
   dropsAigp: boolean;
   /** Added to the metric of AIGP (RFC 7311 §3.4.3), unsigned. */
   aigpCost: number;
@@ -64,6 +66,7 @@ export function emptyRewrite(): Rewrite {
     leavesAs: false,
     addedCommunity: 0,
     otc: 0,
+    extendedCommunity: undefined,
     dropsAigp: false,
     aigpCost: 0,
   };
@@ -83,6 +86,7 @@ export function rewriteAttributes(bytes: Uint8Array, start: number, end: number,
   let hasOriginator = !r.isReflected;
   let hasCluster = !r.isReflected;
   let hasOtc = r.otc === 0;
+  let hasExtended = r.extendedCommunity === undefined;
   while (at < end) {
     const flags = bytes[at]!;
     const code = bytes[at + 1]!;
@@ -117,6 +121,10 @@ export function rewriteAttributes(bytes: Uint8Array, start: number, end: number,
       }
       to = put32(out, to, 0x80, AttributeCode.ClusterList, r.clusterId);
     }
+    if (!hasExtended && code >= AttributeCode.ExtendedCommunities) {
+      if (code !== AttributeCode.ExtendedCommunities) to = withExtended(bytes, 0xc0, 0, 0, r, out, to);
+      hasExtended = true;
+    }
     if (!hasOtc && code >= AttributeCode.OnlyToCustomer) {
       if (code !== AttributeCode.OnlyToCustomer) to = put32(out, to, 0xc0, AttributeCode.OnlyToCustomer, r.otc);
       hasOtc = true;
@@ -145,9 +153,9 @@ export function rewriteAttributes(bytes: Uint8Array, start: number, end: number,
         if (!r.dropsReflection) to = copyInto(bytes, at, next, out, to);
         break;
       case AttributeCode.ExtendedCommunities:
-        to = r.leavesAs
-          ? transitiveCommunities(bytes, flags, value, next, out, to)
-          : copyInto(bytes, at, next, out, to);
+        if (r.leavesAs) to = transitiveCommunities(bytes, flags, value, next, out, to);
+        else if (r.extendedCommunity !== undefined) to = withExtended(bytes, flags, value, next, r, out, to);
+        else to = copyInto(bytes, at, next, out, to);
         break;
       case AttributeCode.Aigp:
         if (!r.dropsAigp) to = withCost(bytes, at, value, next, r.aigpCost, out, to);
@@ -162,6 +170,7 @@ export function rewriteAttributes(bytes: Uint8Array, start: number, end: number,
   if (!hasCommunity) to = put32(out, to, 0xc0, AttributeCode.Communities, r.addedCommunity);
   if (!hasOriginator) to = put32(out, to, 0x80, AttributeCode.OriginatorId, r.originatorId);
   if (!hasCluster) to = put32(out, to, 0x80, AttributeCode.ClusterList, r.clusterId);
+  if (!hasExtended) to = withExtended(bytes, 0xc0, 0, 0, r, out, to);
   if (!hasOtc) to = put32(out, to, 0xc0, AttributeCode.OnlyToCustomer, r.otc);
   return to;
 }
@@ -199,6 +208,22 @@ function withCommunity(
   const to = putHeader(out, at, flags & 0xe0, AttributeCode.Communities, end - start + (isThere ? 0 : 4));
   const behind = copyInto(bytes, start, end, out, to);
   return isThere ? behind : putInt32(out, behind, community);
+}
+
+/** EXTENDED COMMUNITIES with one more behind those in `bytes[start, end)`. */
+function withExtended(
+  bytes: Uint8Array,
+  flags: number,
+  start: number,
+  end: number,
+  { extendedCommunity }: Rewrite,
+  out: Uint8Array,
+  at: number,
+): number {
+  if (extendedCommunity === undefined) return copyInto(bytes, start, end, out, at);
+  let to = putHeader(out, at, flags & 0xe0, AttributeCode.ExtendedCommunities, end - start + 8);
+  to = copyInto(bytes, start, end, out, to);
+  return copyInto(extendedCommunity, 0, 8, out, to);
 }
 
 /** AIGP with a cost added to its metric, which stands in its first TLV and stops short of 2^64-1, the sign of an error. */

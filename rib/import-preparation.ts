@@ -12,11 +12,12 @@ const LAST_CHOICE = 0;
 
 /**
  * What the settings of a peer change in its paths before policy sees them: graceful shutdown (RFC 8326), ONLY_TO_CUSTOMER (RFC 9234 §5),
- * the local AS, AIGP of sessions without it (RFC 7311 §3.2), the next hop. From octets to octets, once a set, and only for sets whose flags
+ * the local AS, AIGP of sessions without it (RFC 7311 §3.2), the bandwidth of the link, the next hop. From octets to octets, once a set, and only for sets whose flags
  * ask for it.
  */
 export class ImportPreparation {
   readonly #tables: ImportTables;
+  readonly #settings: RibPeerSettings;
   readonly #family: FamilyName;
   /** Sets with any of these flags are changed, and those without one of these. */
   readonly #with: number;
@@ -53,6 +54,7 @@ export class ImportPreparation {
     const r = emptyRewrite();
     let isAlways = gracefulShutdown === true;
     this.#tables = tables;
+    this.#settings = settings;
     this.#family = family;
     this.#honoursShutdown = settings.honoursGracefulShutdown ?? isOutside;
     this.#isDraining = gracefulShutdown === true;
@@ -79,7 +81,8 @@ export class ImportPreparation {
       (isAlways ? SetFlag.HasFacts : 0) |
       (this.#honoursShutdown ? SetFlag.GracefulShutdown : 0) |
       (r.dropsAigp ? SetFlag.HasAigp : 0);
-    this.#without = marks ? SetFlag.HasOtc : 0;
+    this.#without =
+      (marks ? SetFlag.HasOtc : 0) | (settings.linkBandwidth === undefined ? 0 : SetFlag.HasLinkBandwidth);
     this.#prepared = new Int32Array(0);
     this.#out = new Uint8Array(0);
     this.#view = new DataView(this.#out.buffer);
@@ -140,6 +143,9 @@ export class ImportPreparation {
       r.localPrefMode = isGoing ? LocalPrefMode.Set : LocalPrefMode.Keep;
       r.localPref = LAST_CHOICE;
     }
+    const { linkBandwidth } = this.#settings;
+    const hasBandwidth = (sets.facts[set * FACT_WORDS + Fact.Flags]! & SetFlag.HasLinkBandwidth) !== 0;
+    r.extendedCommunity = hasBandwidth ? undefined : linkBandwidth;
     const start = sets.offsetOf(set);
     const length = rewriteAttributes(sets.bytes, start, start + sets.lengthOf(set), r, this.#out);
     if (length > 65_000 || !scanner.scan(this.#out, this.#view, 0, length, 'trusted', isV4)) return set;

@@ -1,7 +1,9 @@
 import type { FamilyName } from 'bgp-ts';
-import type { AttributeSets } from './attribute-sets.ts';
+import { SetFlag } from './attribute-scan.ts';
+import { type AttributeSets, FACT_WORDS, Fact } from './attribute-sets.ts';
 import { RowQueue } from './columns.ts';
 import { Decision } from './decision.ts';
+import { linkBandwidthIn, sharesOf } from './link-bandwidth.ts';
 import type { NextHops } from './next-hop.ts';
 import type { NextHopSets } from './next-hop-sets.ts';
 import { InvalidCode, PATH_WORDS, PathFlag, PathTable } from './path-table.ts';
@@ -59,6 +61,7 @@ export class LocRib {
   readonly #zombies: RowQueue;
   readonly #address: Uint8Array;
   #used: Int32Array;
+  #bandwidths: Float64Array;
   /** Next row to sweep; 0: there is nothing to sweep. */
   #sweepAt: number;
   /** Where the present pass ends (0: with the table), and up to where another pass goes after it. */
@@ -84,6 +87,7 @@ export class LocRib {
     this.#zombies = new RowQueue();
     this.#address = new Uint8Array(this.prefixes.keyWords * 4);
     this.#used = new Int32Array(16);
+    this.#bandwidths = new Float64Array(16);
     this.#sweepAt = 0;
     this.#sweepEnd = 0;
     this.#sweepThen = 0;
@@ -597,7 +601,26 @@ export class LocRib {
       }
       used[count++] = sets.nextHopOf(paths.effectiveSet(path));
     }
-    return nextHopSets.many(used, count);
+    return nextHopSets.many(used, count, count > 1 ? this.#sharesOf(row, best, count) : undefined);
+  }
+
+  /** Shares of the paths in use, in their order, if every one of them tells the bandwidth of its link; undefined: all are equal. */
+  #sharesOf(row: number, best: number, count: number): number[] | undefined {
+    const { sets } = this.#shared;
+    const paths = this.paths;
+    if (this.#bandwidths.length < count) this.#bandwidths = new Float64Array(count * 2);
+    const bandwidths = this.#bandwidths;
+    let n = 0;
+    for (let path = this.headOf(row); path !== 0; path = paths.words[path * PATH_WORDS + 2]!) {
+      if (path !== best && (paths.words[path * PATH_WORDS + 1]! & PathFlag.Multipath) === 0) continue;
+      const set = paths.effectiveSet(path);
+      if ((sets.facts[set * FACT_WORDS + Fact.Flags]! & SetFlag.HasLinkBandwidth) === 0) return undefined;
+      const start = sets.offsetOf(set);
+      const bandwidth = linkBandwidthIn(sets.view, start, start + sets.lengthOf(set));
+      if (bandwidth === 0) return undefined;
+      bandwidths[n++] = bandwidth;
+    }
+    return sharesOf(bandwidths, count);
   }
 
   get #hasSweep(): boolean {

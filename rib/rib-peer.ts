@@ -66,6 +66,7 @@ const settingNames: Readonly<Record<keyof RibPeerSettings, true>> = {
   clientToClient: true,
   nextHopOf: true,
   nextHopIn: true,
+  linkBandwidth: true,
 };
 
 /**

@@ -584,6 +584,7 @@ function importKey(settings: RibPeerSettings): string {
     honoursGracefulShutdown,
     aigp,
     nextHopIn,
+    linkBandwidth,
   } = settings;
   return JSON.stringify([
     allowOwnAs,
@@ -594,6 +595,7 @@ function importKey(settings: RibPeerSettings): string {
     honoursGracefulShutdown ?? null,
     aigp ?? null,
     nextHopIn ?? 'keep',
+    linkBandwidth?.join() ?? null,
   ]);
 }
 

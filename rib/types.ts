@@ -159,6 +159,8 @@ export interface RibPeerSettings {
   readonly clientToClient?: boolean;
   /** Next hop by the kind of session that a path was heard on, where it differs from `nextHop`. */
   readonly nextHopOf?: { readonly ebgp?: NextHopMode; readonly ibgp?: NextHopMode };
+  /** Link bandwidth, as an extended community, for received paths that have none (draft-ietf-idr-link-bandwidth). */
+  readonly linkBandwidth?: Uint8Array;
   /** Whom a received path leads to: `peer` is the address of the session's other end, whatever the path names. Default `keep`. */
   readonly nextHopIn?: 'keep' | 'peer';
 }

@@ -1,10 +1,12 @@
 import {
+  AS_TRANS,
   type FamilyName,
   formatIp,
   formatPrefix,
   type IpAddress,
   ipEquals,
   isLinkLocal,
+  makeLinkBandwidth,
   type PathAttributes,
   type Prefix,
 } from 'bgp-ts';
@@ -201,8 +203,18 @@ function ribSettings(
     allowOwnAs: peer.allowOwnAs,
     addPathMax: peer.addPathMax,
     ...attributeSettings(peer),
+    ...(peer.linkBandwidth === undefined ? {} : { linkBandwidth: linkBandwidth(peer, peer.linkBandwidth) }),
     ...(peer.maxPrefixes === undefined ? {} : { prefixLimit: prefixLimits(peer) }),
   };
+}
+
+/** The community of a link's bandwidth: it has room for two octets of the AS number that the peer is shown. */
+function linkBandwidth(
+  { localAs }: DesiredPeer,
+  { bitsPerSecond, isTransitive }: NonNullable<DesiredPeer['linkBandwidth']>,
+): Uint8Array {
+  const asn = localAs > 0xffff ? AS_TRANS : localAs;
+  return makeLinkBandwidth({ asn, octetsPerSecond: bitsPerSecond / 8, isTransitive });
 }
 
 /** What the RIB is told about attributes: fields without a word keep its defaults. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { isRawMap, type RawMap, type Reporter } from '../document.ts';
 import {
   asNumber,
+  bitRate,
   boolean,
   cidr,
   field,
@@ -101,6 +102,12 @@ const removePrivateAs = z.preprocess(
     .transform(({ all, replaceAS }) => ({ all: all ?? false, replace: replaceAS ?? false })),
 );
 
+/** The bandwidth of the link to the peer, `10G`, or with whether other ASes are told. */
+const linkBandwidth = z.preprocess(
+  (value) => (typeof value === 'object' ? value : { rate: value }),
+  z.strictObject({ rate: field(bitRate), transitive: field(boolean).optional() }),
+);
+
 const podrouteSchema = z.strictObject({
   ...calicoFields,
   asNumber: field(wordOr(['internal', 'external', 'auto'], asNumber)).optional(),
@@ -150,6 +157,7 @@ const podrouteSchema = z.strictObject({
       import: field(oneOf(['Keep', 'Peer'])).optional(),
     })
     .optional(),
+  linkBandwidth: linkBandwidth.optional(),
   multihop: field(integer(1, 255)).optional(),
   maxPrefixes: maxPrefixes.optional(),
   maxPrefixesOut: maxPrefixesOut.optional(),

@@ -11,6 +11,7 @@ export * from './attribute/decode.ts';
 export * from './attribute/encode.ts';
 export { formatExtendedCommunity, parseExtendedCommunity } from './attribute/extended-communities.ts';
 export { formatLargeCommunity, parseLargeCommunity } from './attribute/large-communities.ts';
+export { type LinkBandwidth, makeLinkBandwidth, parseLinkBandwidth } from './attribute/link-bandwidth.ts';
 export { isMpNextHopLength, isNextHopHost, type MpNextHop, readMpNextHop } from './attribute/mp-next-hop.ts';
 export { encodeMpReachHead } from './attribute/mp-reach-nlri.ts';
 export * from './attribute/mp-values.ts';
