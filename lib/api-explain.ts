@@ -135,6 +135,14 @@ export const notAdvertisedReasonSchema = z.enum([
 ]);
 export type NotAdvertisedReason = z.infer<typeof notAdvertisedReasonSchema>;
 
+/** Why a path that is not the best is not told. */
+const keptReasonSchema = z
+  .enum([...notAdvertisedReasonSchema.options, 'not-usable', 'not-best', 'beyond-limit'])
+  .describe(
+    '`not-best`: the session carries one path a prefix; `beyond-limit`: several (ADD-PATH), and better ones fill them',
+  );
+export type KeptReason = z.infer<typeof keptReasonSchema>;
+
 /** What one peer is told of the prefix. */
 export const explainAdvertisementSchema = z
   .object({
@@ -154,6 +162,10 @@ export const explainAdvertisementSchema = z
       }),
     ),
     policy: policyTraceSchema.optional().describe('export policy; left out where another rule came first'),
+    kept: z
+      .array(z.object({ path: pathNameSchema, reason: keptReasonSchema }))
+      .optional()
+      .describe('paths beside the best one that are not told; left out while there is no best one'),
   })
   .register(apiSchemas, { id: 'ExplainAdvertisement' });
 export type ExplainAdvertisement = z.infer<typeof explainAdvertisementSchema>;

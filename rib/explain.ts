@@ -1,4 +1,5 @@
 import { type FamilyName, type IpAddress, ipBits, type PathAttributes, type Prefix } from 'bgp-ts';
+import type { RibOut } from './adj-rib-out.ts';
 import { type Candidate, emptyCandidate } from './decision.ts';
 import { compareInWords, type RuleComparison } from './explain-rank.ts';
 import type { ExportRefusalName } from './export-refusal.ts';
@@ -77,6 +78,13 @@ export interface ToldPath {
   readonly attributes: PathAttributes;
 }
 
+/** A path beside the best one that a peer is not told. */
+export interface KeptPath {
+  readonly path: PathName;
+  /** `not-best`: the session carries one path a prefix; `beyond-limit`: it carries several, and better ones fill them. */
+  readonly reason: ExportRefusalName | 'not-usable' | 'not-best' | 'beyond-limit' | 'split-horizon' | 'pending';
+}
+
 /** What one peer is told of a prefix, and why not. */
 export interface Advertisement {
   /** Adj-RIB-Out; empty: the peer is told nothing. */
@@ -87,6 +95,8 @@ export interface Advertisement {
   readonly best?: PathName;
   /** Export policy over the best path; absent where it was not asked. */
   readonly policy?: PolicyTrace;
+  /** The other paths, as far as they are not told; absent while there is no best one. */
+  readonly kept?: readonly KeptPath[];
 }
 
 /** What a peer has in Adj-RIB-In that covers an address: its longest match. */
@@ -144,7 +154,8 @@ export class Explanations {
       return { told, reason: hasPath ? 'no-usable-path' : 'no-path' };
     }
     const source = locRib.paths.sourceOf(best);
-    if (source === peer.source) return { told, reason: 'split-horizon', ...bestName };
+    const kept = this.#kept(peer, out, locRib, row, best);
+    if (source === peer.source) return { told, reason: 'split-horizon', ...bestName, kept };
     const { sets } = this.#tables;
     const set = locRib.paths.effectiveSet(best);
     const exported = out.exporter.exported(set, source, row, locRib.prefixes);
@@ -163,7 +174,7 @@ export class Explanations {
     const isAsked = refusal === undefined || refusal === 'export-policy' || !verdict.accept;
     const policy = isAsked ? { policy: { verdict, passed, before: passed[0]?.before ?? verdict.attributes } } : {};
     const reason = refusal ?? (isTold ? undefined : 'pending');
-    return { told, ...(reason === undefined ? {} : { reason }), ...bestName, ...policy };
+    return { told, ...(reason === undefined ? {} : { reason }), ...bestName, ...policy, kept };
   }
 
   /** See `Rib.receivedCovering`. */
@@ -243,6 +254,33 @@ export class Explanations {
       });
     }
     return told;
+  }
+
+  #kept(peer: RibPeer, out: RibOut, locRib: LocRib, row: number, best: number): KeptPath[] {
+    const kept: KeptPath[] = [];
+    for (const path of this.#queries.rankedPaths(locRib, row)) {
+      const reason = path === best ? undefined : this.#whyKept(peer, out, locRib, row, path);
+      if (reason !== undefined) kept.push({ path: this.#nameOf(locRib, row, path), reason });
+    }
+    return kept;
+  }
+
+  #whyKept(peer: RibPeer, out: RibOut, locRib: LocRib, row: number, path: number): KeptPath['reason'] | undefined {
+    const { paths, prefixes } = locRib;
+    if (locRib.obstacleOf(path) !== 0) return 'not-usable';
+    if (out.keys === undefined) return 'not-best';
+    const source = paths.sourceOf(path);
+    if (source === peer.source) return 'split-horizon';
+    const { sets } = this.#tables;
+    const exported = out.exporter.exported(paths.effectiveSet(path), source, row, prefixes);
+    if (exported === 0) return exportRefusalName(out.exporter.refusal);
+    sets.retain(exported);
+    sets.release(exported);
+    const id = paths.toldIds?.[path] ?? 0;
+    for (let key = out.firstOf(row); key !== 0 && id !== 0; key = out.nextOf(key)) {
+      if (out.pathIdOf(key) === id && out.toldOf(key) !== 0 && out.sourceOf(key) === source) return undefined;
+    }
+    return out.dirtyCount > 0 ? 'pending' : 'beyond-limit';
   }
 
   #nameOf(locRib: LocRib, row: number, path: number): PathName {

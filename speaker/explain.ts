@@ -9,7 +9,7 @@ import type {
 } from '../lib/api-explain.ts';
 import type { PathExplanation, PrefixExplanation } from '../rib/explain.ts';
 import type { Rib } from '../rib/rib.ts';
-import type { InvalidReason } from '../rib/types.ts';
+import type { InvalidReason, PathView } from '../rib/types.ts';
 import { attributeChanges, policyTrace } from './api/attribute-changes.ts';
 import { apiPathName, lookupWords, notAdvertisedWords, pathWords, rankWords } from './api/explain-words.ts';
 import type { PeerFacts } from './api/peer-view.ts';
@@ -41,6 +41,7 @@ export function explainRoute(
 ): ExplainReply {
   const found = rib.explain(prefix);
   const candidates = (found?.paths ?? []).map((path) => explainCandidate(path, peerFacts));
+  const best = found?.paths.find(({ view }) => view.best)?.view;
   const covering = found === undefined ? rib.longestMatch(prefix) : undefined;
   const family = familyOf(prefix);
   return {
@@ -52,7 +53,7 @@ export function explainRoute(
     text: summary(found, covering),
     candidates,
     ...(peer === undefined ? {} : { received: explainReceived(rib, peer, prefix, candidates) }),
-    advertisements: entries.map((entry) => explainAdvertisement(rib, entry, prefix, peerFacts)),
+    advertisements: entries.map((entry) => explainAdvertisement(rib, entry, prefix, best, peerFacts)),
     kernel,
   };
 }
@@ -152,13 +153,13 @@ function explainAdvertisement(
   rib: Rib,
   { peer, handle }: PeerEntry,
   prefix: Prefix,
+  bestView: PathView | undefined,
   peerFacts: (name: string) => PeerFacts,
 ): ExplainAdvertisement {
   const advertisement = rib.advertisement(handle, prefix);
-  const { told, best, policy } = advertisement;
+  const { told, best, policy, kept } = advertisement;
   const isUnasked = peerFacts(peer.name).exportPolicy.mode === 'rfc8212';
   const reason = advertisement.reason === 'export-policy' && isUnasked ? ('rfc8212' as const) : advertisement.reason;
-  const bestView = best === undefined ? undefined : rib.explain(prefix)?.paths.find(({ view }) => view.best)?.view;
   const why = reason === undefined ? '' : notAdvertisedWords(reason, policy?.verdict.term);
   return {
     peer: peer.name,
@@ -177,6 +178,7 @@ function explainAdvertisement(
       };
     }),
     ...(policy === undefined ? {} : { policy: policyTrace(policy, 'export') }),
+    ...(kept === undefined ? {} : { kept: kept.map(({ path, reason }) => ({ path: apiPathName(path), reason })) }),
   };
 }
 

@@ -120,8 +120,15 @@ function changeWords({ attribute, before, after }: AttributeChange): string {
     : `${name} ${value(before)} -> ${value(after)}`;
 }
 
+const keptWords: Readonly<Record<string, string>> = {
+  'beyond-limit': 'better ones fill what the session may carry',
+  'split-horizon': 'it came from this peer',
+  'export-policy': 'rejected by export policy',
+  pending: 'on its way',
+};
+
 function formatAdvertisement(advertisement: ExplainAdvertisement, hasColours: boolean): string {
-  const { peer, kind, advertised, reason, text, paths, policy } = advertisement;
+  const { peer, kind, advertised, reason, text, paths, policy, kept = [] } = advertisement;
   const colour = advertised ? (reason === undefined ? 'good' : 'warn') : undefined;
   const lines = [
     `  ${printable(peer)} (${kind === 'ebgp' ? 'eBGP' : 'iBGP'}): ${paint(printable(text), colour, hasColours)}`,
@@ -136,6 +143,10 @@ function formatAdvertisement(advertisement: ExplainAdvertisement, hasColours: bo
     const what = changes.length === 0 ? '' : changes.map(changeWords).join(', ');
     const words = `${id}${from}${what}`.replace(/, $/, '');
     if (words !== '') lines.push(`       as sent: ${words}`);
+  }
+  // Where one path a prefix is told, that the others are not goes without saying.
+  for (const { path, reason: why } of kept.filter((one) => one.reason !== 'not-best' && one.reason !== 'not-usable')) {
+    lines.push(`       not told: from ${printable(path.peer ?? path.source)}, ${keptWords[why] ?? why}`);
   }
   return `${lines.join('\n')}\n`;
 }

@@ -151,6 +151,10 @@ Kernel
             { pathId: 1, from: { source: 'peer', peer: 'tor' }, attributes, changes: [] },
             { pathId: 2, from: { source: 'pod-block' }, attributes },
           ],
+          kept: [
+            { path: { source: 'peer', peer: 'third' }, reason: 'beyond-limit' },
+            { path: { source: 'peer', peer: 'fourth' }, reason: 'not-usable' },
+          ],
         },
         {
           peer: 'edge',
@@ -175,6 +179,7 @@ Kernel
   many (eBGP): 2 paths advertised; the best path is not: it is on its way
        as sent: path id 1, from tor
        as sent: path id 2, from pod-block
+       not told: from third, better ones fill what the session may carry
   edge (eBGP): not advertised: rejected by export policy, out: private
 `);
   });

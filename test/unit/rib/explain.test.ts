@@ -120,6 +120,13 @@ describe('what a peer is told', () => {
     expect(lab.rib.advertisement(to.handle, P)).toMatchObject({ told: [], reason: 'too-long' });
   });
 
+  const notFromB = preparePolicy({
+    name: 'p',
+    terms: [{ name: 'p: b', matches: [{ type: 'learned-from', names: ['b'] }], actions: [], verdict: 'reject' }],
+    default: 'accept',
+    defaultName: 'p: default',
+  });
+
   test('several paths (ADD-PATH): each with its identifier and where it is from', () => {
     const lab = new RibLab();
     const a = lab.peer(settings('a', '10.0.0.2'));
@@ -143,6 +150,23 @@ describe('what a peer is told', () => {
       ['a', true],
       ['b', false],
     ]);
+    // One path a session: the other one is not told for want of ADD-PATH.
+    expect(lab.rib.advertisement(a.handle, P)).toMatchObject({
+      reason: 'split-horizon',
+      kept: [{ reason: 'not-best' }],
+    });
+    const few = lab.peer(settings('d', '10.0.0.5', { remoteAs: 65005, addPathMax: { 'ipv4-unicast': 1 } }), {
+      addPathSend: true,
+    });
+    const back = lab.peer(settings('e', '10.0.0.6', { remoteAs: 65006, exportPolicy: notFromB }), {
+      addPathSend: true,
+    });
+    for (const peer of [few, back]) peer.up();
+    lab.settle();
+    const kept = (peer: typeof few) => lab.rib.advertisement(peer.handle, P).kept;
+    expect(kept(to)).toEqual([]);
+    expect(kept(few)).toEqual([{ path: { source: 'bgp', peer: 'b' }, reason: 'beyond-limit' }]);
+    expect(kept(back)).toEqual([{ path: { source: 'bgp', peer: 'b' }, reason: 'export-policy' }]);
     // Explaining changes nothing: what is told next is only what changes.
     const updates = to.updates;
     lab.settle();
