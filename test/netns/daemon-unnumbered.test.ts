@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type Bird, startBird } from '../../deploy/lab/bird.ts';
 import { type Frr, startFrr } from '../../deploy/lab/frr.ts';
 import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
 import { type Podroute, startPodroute } from '../../deploy/lab/podroute.ts';
@@ -18,6 +19,7 @@ import {
 const LEAF_AS = 65001;
 const SPINE_AS = 65002;
 const FRR_AS = 65003;
+const BIRD_AS = 65004;
 
 /** A link without any configured address: both ends have what the kernel gives them. */
 function bareLink(lab: Lab, a: LabHost, aName: string, b: LabHost, bName: string): void {
@@ -40,7 +42,8 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
   let leaf: Podroute;
   let spine: Podroute;
   let frr: Frr;
-  let [leafHost, spineHost, frrHost]: LabHost[] = [];
+  let bird: Bird;
+  let [leafHost, spineHost, frrHost, birdHost]: LabHost[] = [];
   const filter = { import: 'accept', export: 'accept' };
 
   beforeAll(async () => {
@@ -48,11 +51,14 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
     leafHost = lab.host('leaf');
     spineHost = lab.host('spine');
     frrHost = lab.host('frr');
+    birdHost = lab.host('bird');
     bareLink(lab, leafHost, 'up1', spineHost, 'down1');
     bareLink(lab, spineHost, 'down2', frrHost, 'up1');
+    bareLink(lab, spineHost, 'down3', birdHost, 'up1');
     loopback(leafHost, '10.1.0.1/32', 'fd00:1::1/128');
     loopback(spineHost, '10.2.0.1/32', 'fd00:2::1/128');
     loopback(frrHost, '10.3.0.1/32', 'fd00:3::1/128');
+    loopback(birdHost, '10.4.0.1/32', 'fd00:4::1/128');
     leaf = startPodroute(
       leafHost,
       yaml(
@@ -72,6 +78,7 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
         }),
         resource('BGPPeer', 'leaf', { interface: 'down1', asNumber: LEAF_AS, holdTime: '9s', policy: filter }),
         resource('BGPPeer', 'frr', { interface: 'down2', asNumber: FRR_AS, holdTime: '9s', policy: filter }),
+        resource('BGPPeer', 'bird', { interface: 'down3', asNumber: BIRD_AS, holdTime: '9s', policy: filter }),
       ),
     );
     frr = startFrr(frrHost, [
@@ -93,8 +100,26 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
       '  network fd00:3::1/128',
       ' exit-address-family',
     ]);
+    // BIRD does not listen to router advertisements: it is told whom to call, and podrouted finds it by its call.
+    bird = startBird(
+      birdHost,
+      `router id 10.4.0.1;
+protocol device { }
+protocol direct { ipv4; ipv6; interface "lo"; }
+protocol kernel { ipv4 { export where source = RTS_BGP; }; }
+protocol kernel { ipv6 { export where source = RTS_BGP; }; }
+protocol bgp spine {
+  local as ${BIRD_AS};
+  neighbor ${await linkLocalOf(spineHost, 'down3')}%up1 as ${SPINE_AS};
+  hold time 9;
+  connect retry time 1;
+  ipv4 { extended next hop on; import all; export where source = RTS_DEVICE; };
+  ipv6 { import all; export where source = RTS_DEVICE; };
+}
+`,
+    );
     await waitForPeers(leaf, 'spine');
-    await waitForPeers(spine, 'leaf', 'frr');
+    await waitForPeers(spine, 'leaf', 'frr', 'bird');
   });
 
   afterAll(async () => {
@@ -105,7 +130,7 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
     const peer = await peerOf(leaf, 'spine');
     expect(peer.address).toBe(`${await linkLocalOf(spineHost as LabHost, 'down1')}%up1`);
     expect(peer.remoteAs).toBe(SPINE_AS);
-    for (const name of ['leaf', 'frr']) {
+    for (const name of ['leaf', 'frr', 'bird']) {
       const { families } = await peerOf(spine, name);
       expect(families.map(({ family, inForce }) => `${family} ${inForce}`)).toEqual([
         'ipv4-unicast true',
@@ -135,6 +160,9 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
       [leafHost, 'fd00:3::1', 'fd00:1::1'],
       [frrHost, '10.1.0.1', '10.3.0.1'],
       [frrHost, 'fd00:1::1', 'fd00:3::1'],
+      [leafHost, '10.4.0.1', '10.1.0.1'],
+      [leafHost, 'fd00:4::1', 'fd00:1::1'],
+      [birdHost, '10.3.0.1', '10.4.0.1'],
     ] as const) {
       await waitFor(`${source} to reach ${to}`, () => (from as LabHost).pings(to, ['-I', source]), 10_000);
     }
@@ -145,6 +173,12 @@ describe.skipIf(!isRoot)('a fabric without addresses on its links', () => {
     const shown = frr.vtysh('show bgp ipv4 unicast 10.1.0.1/32');
     expect(shown).toContain(own);
     expect(frr.vtysh('show bgp neighbor up1')).toMatch(/Extended nexthop: advertised and received|IPv4 Unicast\s*$/m);
+  });
+
+  test('BIRD, which called, has our IPv4 routes with our link-local address as next hop', async () => {
+    const own = await linkLocalOf(spineHost as LabHost, 'down3');
+    expect(bird.birdc('show route 10.1.0.1/32 all')).toMatch(new RegExp(`via ${own} on up1`));
+    expect((await peerOf(spine, 'bird')).address).toBe(`${await linkLocalOf(birdHost as LabHost, 'up1')}%down3`);
   });
 
   test('a neighbour that comes back with another address is found again', async () => {
