@@ -32,6 +32,8 @@ export interface ChainOptions {
   readonly peerSettings?: Partial<NeighborOptions>;
   /** Lines for the node's BGPPeer of that session. */
   readonly nodeSettings?: Readonly<Record<string, unknown>>;
+  /** Port that podrouted listens on; 179 when left out. */
+  readonly nodePort?: number;
   /** TCP MD5 key of the session between node and peer. */
   readonly password?: string;
   /** AS numbers of the feeder at the node's side travel in two octets. */
@@ -112,7 +114,7 @@ export class Chain {
 
   /** What the daemon is told. @param changes laid over the session with the node */
   daemonOptions(changes: Partial<NeighborOptions> = {}) {
-    const { asns, peerSettings, password, twoOctetEast = false } = this.options;
+    const { asns, peerSettings, password, nodePort, twoOctetEast = false } = this.options;
     const other = this.#transport === 'ipv4' ? 'ipv6' : 'ipv4';
     return {
       asn: asns.peer,
@@ -126,6 +128,7 @@ export class Chain {
           asn: asns.node,
           client: this.#isReflection,
           ...(password === undefined ? {} : { password }),
+          ...(nodePort === undefined ? {} : { port: nodePort }),
           ...peerSettings,
           ...changes,
         },
@@ -159,6 +162,7 @@ export class Chain {
           routeReflectorClusterID: routerIds.node,
         },
       },
+      { ...metadata('default'), kind: 'BGPConfiguration', spec: { listenPort: this.options.nodePort } },
       { ...metadata('default'), kind: 'Speaker', spec: { cni: { enabled: false }, fib: { enabled: true } } },
       {
         ...metadata('peer'),
@@ -208,6 +212,7 @@ export class Chain {
     const { asns, twoOctetWest = false, twoOctetEast = false } = this.options;
     return TestPeer.connect({
       netnsPath: host.namespacePath,
+      ...(own === 'west' && this.options.nodePort !== undefined ? { remotePort: this.options.nodePort } : {}),
       localAddress: ip(local),
       remoteAddress: ip(remote),
       asn: asns[own],
