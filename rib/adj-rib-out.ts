@@ -166,6 +166,23 @@ export class AdjRibOut implements RibOut {
     }
   }
 
+  /**
+   * Begins with what another group has been told, where the two differ in nothing but what `isTouched` says of a row and its selected path: only
+   * such rows, and those the other group has not come to yet, are looked at.
+   */
+  startFrom(other: AdjRibOut, isTouched: (row: number, best: number) => boolean): void {
+    this.#told = other.#told.slice();
+    this.#source = other.#source.slice();
+    this.#bySource = other.#bySource.slice();
+    this.#count = other.#count;
+    for (const told of this.#told) if (told !== 0) this.#sets.retain(told);
+    const { prefixes } = this.#locRib;
+    for (let row = 1; row < prefixes.end; row++) {
+      const best = this.#locRib.bestOf(row);
+      if (other.#isDirty.has(row) || (best !== 0 && isTouched(row, best))) this.rowChanged(row);
+    }
+  }
+
   /** Others that keep row numbers of this group: rows are not given back while one of them says true. */
   addHolder(holds: (row: number) => boolean): void {
     this.#holders.add(holds);

@@ -202,6 +202,11 @@ export class Exporter {
     return grown;
   }
 
+  /** Key of a source for the policy that `verdicts` is about. */
+  sourceKey(verdicts: Verdicts, source: number, row: number): number {
+    return verdicts.needsSource ? this.#sourceKey(verdicts, source, row) : 0;
+  }
+
   /** Name of the policy term that lets a path through, for people. */
   term(set: number, source: number, row: number, prefix: Prefix): string {
     return this.verdict(set, source, row, prefix).term;

@@ -13,6 +13,7 @@ import { LocRib } from './loc-rib.ts';
 import { NextHops } from './next-hop.ts';
 import { NextHopSets } from './next-hop-sets.ts';
 import { Originated } from './originate.ts';
+import type { Policy } from './policy/evaluate.ts';
 import { policyChange } from './policy/policy-change.ts';
 import { Queries } from './query.ts';
 import { ReviewScope } from './review-scope.ts';
@@ -31,6 +32,7 @@ import type {
   RouteQuery,
   SelectedNextHop,
 } from './types.ts';
+import { Outcome, Verdicts } from './verdicts.ts';
 
 export type { PeerHandle } from './rib-peer.ts';
 
@@ -43,6 +45,12 @@ interface Group {
   readonly out: RibOut;
   readonly nextHop: number;
   readonly members: Set<RibPeer>;
+}
+
+/** The group that a peer comes from, and the policy that tells what is different now; undefined: nothing is. */
+interface Predecessor {
+  readonly out: AdjRibOut;
+  readonly change: Policy | undefined;
 }
 
 /** Told by the RIB when a running session's routes go through another Adj-RIB-Out (its export behaviour was changed). */
@@ -182,7 +190,7 @@ export class Rib {
     for (const [family, out] of own.ribOut) {
       const key = this.#groupKey(own, family);
       if (this.#groups.get(key)?.out === out) continue;
-      const to = this.#join(own, family);
+      const to = this.#join(own, family, this.#likeBefore(own, before, family, out));
       this.#groupListener?.groupChanged(own, family, out, to);
       this.#leave(own, family, out);
       own.ribOut.set(family, to);
@@ -491,18 +499,27 @@ export class Rib {
     return exportKey(peer.settings, peer.session, family);
   }
 
-  #join(peer: RibPeer, family: FamilyName): RibOut {
+  /** The group that a peer leaves, if nothing but the export policy is another one in that which it joins; and how the two policies differ. */
+  #likeBefore(peer: RibPeer, before: RibPeerSettings, family: FamilyName, out: RibOut): Predecessor | undefined {
+    const { session, settings } = peer;
+    if (session === undefined || !(out instanceof AdjRibOut)) return undefined;
+    const { exportPolicy } = before;
+    const isPolicyOnly = this.#groups.get(exportKey({ ...settings, exportPolicy }, session, family))?.out === out;
+    return isPolicyOnly ? { out, change: policyChange(exportPolicy, settings.exportPolicy) } : undefined;
+  }
+
+  #join(peer: RibPeer, family: FamilyName, predecessor?: Predecessor): RibOut {
     const key = this.#groupKey(peer, family);
     let group = this.#groups.get(key);
     if (group === undefined) {
-      group = this.#newGroup(key, peer, family);
+      group = this.#newGroup(key, peer, family, predecessor);
       this.#groups.set(key, group);
     }
     group.members.add(peer);
     return group.out;
   }
 
-  #newGroup(key: string, peer: RibPeer, family: FamilyName): Group {
+  #newGroup(key: string, peer: RibPeer, family: FamilyName, predecessor?: Predecessor): Group {
     const tables = this.#exportTables.get(family);
     if (tables === undefined || peer.session === undefined) throw new RangeError(`family ${family}`);
     const self = selfNextHop(peer.settings, peer.session, family);
@@ -527,8 +544,24 @@ export class Rib {
       out = new AdjRibOut(family, exporter, this.sets, locRib, onDirty);
       locRib.addConsumer(out);
     }
-    out.markAll();
+    if (predecessor !== undefined && out instanceof AdjRibOut) this.#startFrom(out, peer, predecessor);
+    else out.markAll();
     return { key, out, nextHop, members };
+  }
+
+  #startFrom(out: AdjRibOut, peer: RibPeer, { out: before, change }: Predecessor): void {
+    if (change === undefined) {
+      out.startFrom(before, () => false);
+      return;
+    }
+    const { family, exporter } = out;
+    const { paths, prefixes } = this.locRib(family);
+    const verdicts = new Verdicts(change, { family, peer: policyPeer(peer.settings) }, this.values);
+    out.startFrom(before, (row, best) => {
+      verdicts.open(paths.effectiveSet(best), exporter.sourceKey(verdicts, paths.sourceOf(best), row));
+      return verdicts.outcomeOf(prefixes, row) !== Outcome.Refused;
+    });
+    verdicts.close();
   }
 
   #leave(peer: RibPeer, family: FamilyName, out: RibOut): void {

@@ -125,10 +125,16 @@ export class UpdateGroup {
     const take = (key: number) => held.add(out.keyFor(from.out.rowOf(key), from.out.pathIdOf(key)));
     if (before !== undefined) from.#eachUntold(before, take);
     eachTold(from.out, receiver.source, take);
-    addAll(held, lane.pending);
-    addTold(out, lane.pending);
-    this.#sides.add(lane);
     const isAtStart = before === undefined || before.endOfRibAt >= 0;
+    if (isAtStart || out.keys !== undefined || from.out.keys !== undefined) {
+      addAll(held, lane.pending);
+      addTold(out, lane.pending);
+    } else {
+      // What both groups were told the same is not told again.
+      from.#eachUntold(before, (row) => lane.pending.add(row));
+      addDifferent(from.out, out, receiver.source, lane.pending);
+    }
+    this.#sides.add(lane);
     this.#enter(receiver, lane, isAtStart ? lane.pending.count : -1, before?.refresh ?? 'none');
     from.leave(receiver);
   }
@@ -456,6 +462,17 @@ function isFor(audience: number, source: number): boolean {
 function addTold(out: RibOut, into: BitSet): void {
   const { end } = out;
   for (let key = 1; key < end; key++) if (out.toldOf(key) !== 0) into.add(key);
+}
+
+/** Rows of which one group has told the member with this source something else than the other. */
+function addDifferent(a: RibOut, b: RibOut, source: number, into: BitSet): void {
+  const end = Math.max(a.end, b.end);
+  for (let row = 1; row < end; row++) if (toldTo(a, row, source) !== toldTo(b, row, source)) into.add(row);
+}
+
+function toldTo(out: RibOut, row: number, source: number): number {
+  const told = out.toldOf(row);
+  return told === 0 || out.sourceOf(row) === source ? 0 : told;
 }
 
 /** What the member with this source was told. */

@@ -1,6 +1,6 @@
 import { ip, type PathAttributes, type Prefix, prefix } from 'bgp-ts';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { acceptAll, evaluate, preparePolicy, rejectAll } from '../../../../rib/policy/evaluate.ts';
 import type { PolicyMatch, PolicyRoute, PolicySpec, PolicyTerm, PrefixRange } from '../../../../rib/policy/policy.ts';
 import { policyChange } from '../../../../rib/policy/policy-change.ts';
@@ -171,5 +171,70 @@ describe('a new import policy looks again at what it can touch', () => {
     expect(sender.preferences).toEqual({ none: 600, 200: 100, 300: 300 });
     expect(sender.after(policy(prefer('more', 300, within('10.9.0.0/16'))))).toBe(500);
     expect(sender.preferences).toEqual({ none: 900, 300: 100 });
+  });
+});
+
+describe('a new export policy tells only what is different', () => {
+  const open = policy(prefer('one', 200, within('10.1.0.0/16')));
+
+  /** Two receivers that are told all 1000 prefixes. */
+  function receivers(exportPolicy: ReturnType<typeof policy>): { sender: Sender; pair: LabPeer[] } {
+    const sender = new Sender();
+    const pair = [1, 2].map((n) =>
+      sender.lab.peer(
+        {
+          name: `node${n}`,
+          address: ip(`10.0.0.${n + 1}`),
+          kind: 'ibgp',
+          remoteAs: 64999,
+          localAs: 64999,
+          importPolicy: acceptAll,
+          exportPolicy,
+        },
+        { routerId: ip(`10.0.0.${n + 1}`) },
+      ),
+    );
+    for (const peer of pair) peer.up();
+    sender.lab.settle();
+    for (const { told } of pair) expect(told.size).toBe(1000);
+    return { sender, pair };
+  }
+
+  /** How many prefixes each was told (or that they are gone) after both got this policy. */
+  function toldAfter(
+    { sender, pair }: ReturnType<typeof receivers>,
+    exportPolicy: ReturnType<typeof policy>,
+  ): number[] {
+    const spies = pair.map(({ told }) => [vi.spyOn(told, 'set'), vi.spyOn(told, 'delete')] as const);
+    for (const peer of pair) {
+      peer.settings = { ...peer.settings, exportPolicy };
+      sender.lab.rib.updatePeer(peer.handle, peer.settings);
+    }
+    sender.lab.settle();
+    const counts = spies.map(([set, gone]) => set.mock.calls.length + gone.mock.calls.length);
+    for (const spy of spies.flat()) spy.mockRestore();
+    return counts;
+  }
+
+  const preferences = ({ told }: LabPeer) => [...told.values()].filter(({ localPref }) => localPref === 300).length;
+
+  test('other names: nothing', () => {
+    const world = receivers(open);
+    expect(toldAfter(world, policy(prefer('another name', 200, within('10.1.0.0/16'))))).toEqual([0, 0]);
+  });
+
+  test('another list of prefixes, another action: those in either', () => {
+    const world = receivers(open);
+    expect(toldAfter(world, policy(prefer('one', 300, within('10.2.0.0/16'))))).toEqual([200, 200]);
+    expect(world.pair.map(preferences)).toEqual([100, 100]);
+  });
+
+  test('a term that rejects is put in, and taken out again', () => {
+    const world = receivers(open);
+    const reject: PolicyTerm = { name: 'no', matches: [tagged(1)], actions: [], verdict: 'reject' };
+    expect(toldAfter(world, policy(reject, ...open.spec.terms))).toEqual([500, 500]);
+    expect(world.pair.map(({ told }) => told.size)).toEqual([500, 500]);
+    expect(toldAfter(world, open)).toEqual([500, 500]);
+    expect(world.pair.map(({ told }) => told.size)).toEqual([1000, 1000]);
   });
 });
