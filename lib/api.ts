@@ -205,6 +205,7 @@ export const peerDetailSchema = z
         .optional()
         .describe('families of which nothing is used: the peer sent routes that cannot be read (RFC 7606)'),
       authentication: z.enum(['none', 'tcp-md5']),
+      session: z.array(text).optional().describe('further settings of the session that are not the default, in words'),
       ttlSecurityHops: z.int().optional(),
       multihopTtl: z.int().optional(),
       maxPrefix: count.optional(),

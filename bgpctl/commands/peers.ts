@@ -138,6 +138,7 @@ function optionsOf(peer: PeerDetail): string {
     ...(options.attributes ?? []).map(printable),
     options.disabledFamilies === undefined ? '' : `out of use: ${options.disabledFamilies.join(', ')} (RFC 7606)`,
     options.authentication === 'tcp-md5' ? 'TCP MD5' : '',
+    ...(options.session ?? []).map(printable),
     options.ttlSecurityHops === undefined ? '' : `TTL security ${plural(options.ttlSecurityHops, 'hop')}`,
     options.multihopTtl === undefined ? '' : `multihop TTL ${options.multihopTtl}`,
     options.maxPrefix === undefined ? '' : `max-prefix ${options.maxPrefix}`,

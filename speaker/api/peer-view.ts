@@ -1,9 +1,19 @@
-import { type Capability, capabilityCode, type FamilyName, formatCapability, formatIp, type Role } from 'bgp-ts';
+import {
+  type Capability,
+  capabilityCode,
+  type FamilyName,
+  formatCapability,
+  formatIp,
+  ipEquals,
+  type Role,
+} from 'bgp-ts';
 import type { ApiCapability, PeerDetail, PeerSummary, PolicyMode } from '../../lib/api.ts';
 import type { RibPeerCounters } from '../../rib/types.ts';
+import type { PeerSettings } from '../negotiate.ts';
 import type { MessageCounts, PeerSnapshot } from '../peer-handlers.ts';
 import { roleName } from '../role.ts';
 import type { PeerEntry } from '../speaker.ts';
+import { nobodyYet } from '../unnumbered.ts';
 import { attributeWords } from './attribute-words.ts';
 
 /** What the configuration says of a peer, beyond the session's own settings. */
@@ -125,6 +135,7 @@ export function peerDetail(reading: PeerReading): PeerDetail {
       nextHop: facts.nextHop,
       ...attributeOptions(entry, reading.disabled),
       authentication: snapshot.hasPassword ? 'tcp-md5' : 'none',
+      ...sessionWords(settings),
       ...(settings.ttlSecurityHops === undefined ? {} : { ttlSecurityHops: settings.ttlSecurityHops }),
       ...(settings.multihopTtl === undefined ? {} : { multihopTtl: settings.multihopTtl }),
       ...(facts.maxPrefix === undefined ? {} : { maxPrefix: facts.maxPrefix }),
@@ -147,6 +158,20 @@ function roleInForce(role: Role | undefined, received: readonly Capability[]): {
   return { role: roleName(role) };
 }
 
+/** What is set of the session beyond what has a field of its own. */
+function sessionWords(settings: PeerSettings): { session?: string[] } {
+  const { remoteAs, localInterface, sendHoldSeconds } = settings;
+  const words = [
+    typeof remoteAs === 'number' ? '' : `AS number ${remoteAs}, told by the OPEN`,
+    localInterface === undefined ? '' : `source address of ${localInterface}`,
+    sendHoldSeconds === undefined ? '' : `send hold ${sendHoldSeconds} s`,
+    settings.extendedMessages === true ? 'extended messages' : '',
+    settings.fourOctetAs === false ? 'two-octet AS numbers' : '',
+    settings.extendedOpenParameters === true ? 'extended OPEN parameters' : '',
+  ].filter((word) => word !== '');
+  return words.length === 0 ? {} : { session: words };
+}
+
 function optionalSeconds<Name extends string>(name: Name, ms: number | undefined): { [key in Name]?: number } {
   return ms === undefined ? {} : ({ [name]: ms / 1000 } as { [key in Name]: number });
 }
@@ -165,6 +190,7 @@ function messageCounts({ sent, received }: PeerSnapshot) {
 /** The newest trouble, unless a session is up again. */
 function lastError(snapshot: PeerSnapshot): string | undefined {
   if (snapshot.state === 'Established') return undefined;
+  if (ipEquals(snapshot.address, nobodyYet)) return `no neighbour heard on ${snapshot.device ?? 'its interface'} yet`;
   const candidates = [
     snapshot.lastErrorSent && { ...snapshot.lastErrorSent, verb: 'sent ' },
     snapshot.lastErrorReceived && { ...snapshot.lastErrorReceived, verb: 'received ' },

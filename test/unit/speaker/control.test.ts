@@ -194,6 +194,22 @@ describe('what bgpctl is told', () => {
     });
   });
 
+  test('settings of the session that are not the default, in words', () => {
+    expect(control().peer('10.0.0.2').options).not.toHaveProperty('session');
+    const third = lab.speaker({ asn: 65003 });
+    const session = { remoteAs: 'external', fourOctetAs: false, sendHoldSeconds: 60, extendedMessages: true } as const;
+    lab.connect(node, third, { session });
+    lab.run(10);
+    const detail = control().peer(third.name);
+    expect(detail).toMatchObject({ state: 'Established', remoteAs: 65003 });
+    expect(detail.options.session).toEqual([
+      'AS number external, told by the OPEN',
+      'send hold 60 s',
+      'extended messages',
+      'two-octet AS numbers',
+    ]);
+  });
+
   test('what is in force beyond the families: roles and IPv6 next hops, where both sides offered them', () => {
     expect(control().peer('10.0.0.2').capabilities.inForce).not.toHaveProperty('role');
     const third = lab.speaker({ asn: 65003 });
