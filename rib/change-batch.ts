@@ -47,7 +47,7 @@ export class ChangeBatch {
   #set: Int32Array;
   #size: Int32Array;
   /** Octets that a row of the run adds. */
-  #rowOctets: Float64Array;
+  #rowOctets: Int32Array;
   #runs: number;
   #index: Int32Array;
   #order: Int32Array;
@@ -69,7 +69,7 @@ export class ChangeBatch {
     this.#audience = new Int32Array(runs);
     this.#set = new Int32Array(runs);
     this.#size = new Int32Array(runs);
-    this.#rowOctets = new Float64Array(runs);
+    this.#rowOctets = new Int32Array(runs);
     this.#runs = 0;
     this.#index = new Int32Array(4096);
     this.#order = new Int32Array(runs);
@@ -104,7 +104,7 @@ export class ChangeBatch {
     this.#eventRow[this.#events] = row;
     this.#eventRun[this.#events++] = run;
     this.#size[run]!++;
-    this.octets += this.#rowOctets[run]!;
+    this.octets = (this.octets + this.#rowOctets[run]!) | 0;
   }
 
   /** A counting sort: first the runs by audience, then the rows by run. */
@@ -175,9 +175,7 @@ export class ChangeBatch {
       this.#audience = growInt32(this.#audience, run + 1);
       this.#set = growInt32(this.#set, run + 1);
       this.#size = growInt32(this.#size, run + 1);
-      const rowOctets = new Float64Array(this.#size.length);
-      rowOctets.set(this.#rowOctets);
-      this.#rowOctets = rowOctets;
+      this.#rowOctets = growInt32(this.#rowOctets, run + 1);
     }
     this.#audience[run] = audience;
     this.#set[run] = set;
@@ -193,7 +191,7 @@ export class ChangeBatch {
   #measure(run: number, set: number): void {
     const overhead = EMPTY_UPDATE_OCTETS + (set === 0 || this.#lengths === undefined ? 0 : this.#lengths.lengthOf(set));
     const room = Math.max(1, this.#messageOctets - overhead);
-    this.#rowOctets[run] = ROW_OCTETS + (overhead * ROW_OCTETS) / room;
+    this.#rowOctets[run] = ROW_OCTETS + Math.floor((overhead * ROW_OCTETS) / room);
     this.octets += overhead;
   }
 
