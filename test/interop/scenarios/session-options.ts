@@ -114,20 +114,6 @@ const cases: readonly Case[] = [
   },
   {
     subject: 'capabilities',
-    name: 'OPEN with extended parameters',
-    rfc: 'RFC 9072 §2',
-    nodeSettings: { extendedOpenParameters: true },
-  },
-  {
-    subject: 'capabilities',
-    name: 'messages of up to 65535 octets',
-    rfc: 'RFC 8654',
-    nodeSettings: { extendedMessages: true },
-    peerSettings: { extendedMessages: true },
-    check: expectPeer({ capabilities: { inForce: { maxOctets: 65535 } } }),
-  },
-  {
-    subject: 'capabilities',
     name: 'podrouted has AS numbers of two octets',
     rfc: 'RFC 6793 §4',
     nodeSettings: { fourOctetAS: false },
