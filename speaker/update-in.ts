@@ -127,7 +127,7 @@ export class UpdateIn {
       if (problem !== undefined) return problem;
     }
     if (mpReach.isPresent) {
-      if (mpReach.count === 0) return undefined;
+      if (mpReach.count === 0) return this.#attributesAlone(bytes);
       return this.#announce(this.#ribIn(mpReach.family), bytes, mpReach.nlriStart, mpReach.nlriEnd, true);
     }
     return scan.nlriCount > 0 ? undefined : this.#withoutRoutes(bytes);
@@ -146,7 +146,7 @@ export class UpdateIn {
     end: number,
     isMp: boolean,
   ): Notification | undefined {
-    if (ribIn === undefined) return undefined;
+    if (ribIn === undefined) return this.#attributesAlone(bytes);
     const { sets } = this.#rib;
     const set = isMp ? this.#mpSet(bytes, ribIn.family) : this.#ipv4Set(bytes);
     const refusal = set > 0 ? this.#refusalOf(set) : this.#malformed;
@@ -259,6 +259,15 @@ export class UpdateIn {
     if (worst.action !== 'attribute-discard') return worst.notification;
     this.#attributesDiscarded += problems.length;
     return undefined;
+  }
+
+  /** Routes that nobody uses do not make up for attributes that end the session (RFC 4271 §6.3). */
+  #attributesAlone(bytes: Uint8Array): Notification | undefined {
+    const { attributesStart, attributesEnd, nlriCount } = this.#scan;
+    const options = { nlriIsEmpty: nlriCount === 0 };
+    const { problems } = decodeAttributes(bytes, attributesStart, attributesEnd, this.#context, options);
+    const worst = updateProblem(problems, { announces: true, hasOtherAttributes: true });
+    return worst?.action === 'session-reset' ? worst.notification : undefined;
   }
 
   /** A message whose structure is not as it should be: the decoder says what is to be done. */

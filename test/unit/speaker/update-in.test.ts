@@ -111,6 +111,16 @@ describe('malformed attributes (RFC 7606)', () => {
     expect(peer.sendOctets(update('', ORIGIN, ''))).toBeUndefined();
   });
 
+  test.each([
+    ['of a family that nobody knows', '800e05 0022 01 00 00'],
+    ['without prefixes', '800e15 0002 01 10 20010db8000000000000000000000001 00'],
+  ])('routes %s do not make up for an unknown well-known attribute (RFC 4271 §6.3)', (_name, mpReach) => {
+    const { peer } = start();
+    expect(peer.sendOctets(update('', `${ORIGIN} ${AS_PATH} ${mpReach}`, ''))).toBeUndefined();
+    const reset = peer.sendOctets(update('', `${ORIGIN} ${AS_PATH} ${mpReach} 406300`, ''));
+    expect(reset).toMatchObject({ code: ErrorCode.UpdateMessage, subcode: 2 });
+  });
+
   test('an MP_REACH_NLRI with an impossible next hop withdraws its routes', () => {
     const { peer, held } = start();
     peer.announce([net6], { ...good, nextHop: ip('fd00::2') });
