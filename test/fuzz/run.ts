@@ -10,7 +10,7 @@ export interface TcpReport {
   readonly judged: readonly number[];
   /** Resident memory of the daemon in MiB: after a tenth of the time, halfway, and at the end. */
   readonly memoryMiB: readonly number[];
-  /** Files and sockets it had open before the first session, and after the last. */
+  /** Files and sockets it had open after a tenth of the time, and after the last session. */
   readonly descriptors: readonly [number, number];
   /** Lines in its log that tell of a bug. */
   readonly bugs: readonly string[];
@@ -47,7 +47,7 @@ export async function fuzzTcp(
   try {
     const fuzzer = await SessionFuzzer.start(stage, new Random(seed));
     timer = setInterval(() => fuzzer.keepalive(), 2000);
-    const before = stage.descriptors;
+    let before = 0;
     const started = performance.now();
     const memory: number[] = [];
     let shown = started;
@@ -55,13 +55,18 @@ export async function fuzzTcp(
       await fuzzer.session();
       const now = performance.now();
       const part = (now - started) / (untilMs - started);
-      if (memory.length < [0.1, 0.5].filter((mark) => part >= mark).length) memory.push(stage.memoryMiB);
+      if (memory.length < [0.1, 0.5].filter((mark) => part >= mark).length) {
+        memory.push(stage.memoryMiB);
+        // Not at once: a program opens some files when it first needs them.
+        if (before === 0) before = stage.descriptors;
+      }
       if (now - shown < 10_000) continue;
       shown = now;
       progress(fuzzer.counts, stage.memoryMiB);
     }
-    if (!(await stage.until(() => stage.descriptors <= before))) {
-      throw new Error(`${stage.descriptors} descriptors are open, were ${before}`);
+    const onlookers = stage.observers.length;
+    if (!(await stage.until(() => stage.descriptors <= before && stage.connections.length === onlookers))) {
+      throw new Error(`${stage.descriptors} descriptors are open, were ${before}: ${stage.connections.join('; ')}`);
     }
     memory.push(stage.memoryMiB);
     const [early = 0] = memory;
@@ -76,7 +81,8 @@ export async function fuzzTcp(
     return { ...report, descriptors: [before, after] };
   } catch (error) {
     const log = stage.bugs.slice(-3).join('\n');
-    if (error instanceof Error && log !== '') error.message += `\npodrouted says:\n${log}`;
+    if (error instanceof Error)
+      error.message += `\nconnections: ${stage.connections.join('; ')}\nerrors in the log: ${log || 'none'}`;
     throw error;
   } finally {
     clearInterval(timer);

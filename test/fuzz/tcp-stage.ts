@@ -72,7 +72,7 @@ export class TcpStage implements Stage {
     }
   }
 
-  async until(condition: () => boolean, ms = 10_000): Promise<boolean> {
+  async until(condition: () => boolean, ms = 30_000): Promise<boolean> {
     const end = performance.now() + ms;
     while (!condition()) {
       if (performance.now() > end) return false;
@@ -90,6 +90,15 @@ export class TcpStage implements Stage {
   /** Sockets and files the daemon has open. */
   get descriptors(): number {
     return readdirSync(`/proc/${this.daemon.process.pid}/fd`).length;
+  }
+
+  /** Connections of the daemon's port that stand or wait for something, as `ss` shows them. */
+  get connections(): string[] {
+    const filter = ['state', 'connected', 'exclude', 'time-wait', 'sport', '=', `:${PORT}`];
+    return this.daemon.host
+      .run(['ss', '-Htno', ...filter])
+      .trim()
+      .split('\n');
   }
 
   /** Lines of its log that tell of a bug. */
