@@ -118,6 +118,8 @@ export class UpdateIn {
     const scan = this.#scan;
     if (!scan.read(bytes, start, end, this.#context)) return this.#irregular(bytes.subarray(start, end));
     const { mpReach, mpUnreach } = scan;
+    // What is wrong for one field withdraws the routes of both (RFC 7606 §2): a message that nobody should send is judged as a whole.
+    if (scan.nlriCount > 0 && mpReach.isPresent) return this.#irregular(bytes.subarray(start, end));
     if (scan.withdrawnCount > 0) this.#ipv4?.withdraw(bytes, scan.withdrawnStart, scan.withdrawnEnd);
     if (mpUnreach.isPresent && mpUnreach.count > 0) {
       this.#ribIn(mpUnreach.family)?.withdraw(bytes, mpUnreach.nlriStart, mpUnreach.nlriEnd);

@@ -111,6 +111,15 @@ describe('malformed attributes (RFC 7606)', () => {
     expect(peer.sendOctets(update('', ORIGIN, ''))).toBeUndefined();
   });
 
+  test('IPv4 routes without NEXT_HOP beside IPv6 routes that have theirs: all are withdrawn (§2, §3 d)', () => {
+    const { peer, held } = start();
+    const mpReach = '800e1a 0002 01 10 20010db8000000000000000000000001 00 20 20010db8';
+    peer.sendOctets(update('', `${ORIGIN} ${AS_PATH} ${NEXT_HOP} ${mpReach}`, NLRI));
+    expect(held()).toEqual(['10.1.0.0/16', '2001:db8::/32']);
+    expect(peer.sendOctets(update('', `${ORIGIN} ${AS_PATH} ${mpReach}`, NLRI))).toBeUndefined();
+    expect(held()).toEqual([]);
+  });
+
   test.each([
     ['of a family that nobody knows', '800e05 0022 01 00 00'],
     ['without prefixes', '800e15 0002 01 10 20010db8000000000000000000000001 00'],
