@@ -168,7 +168,7 @@ function silentPort(negotiated: Negotiated): SessionPort {
     isUp: true,
     send: () => true,
     requestRefresh: () => true,
-      markRefresh() {},
+    markRefresh() {},
     close() {},
     pauseReading() {},
     resumeReading() {},

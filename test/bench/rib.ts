@@ -103,7 +103,7 @@ function addPeer(rib: Rib, out: UpdateOut, n: number, policy: Policy): Peer {
       return true;
     },
     requestRefresh: () => true,
-      markRefresh() {},
+    markRefresh() {},
     close() {},
     pauseReading() {},
     resumeReading() {},

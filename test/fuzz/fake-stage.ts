@@ -71,6 +71,13 @@ export class FakeStage implements Stage {
     return condition();
   }
 
+  /** Forgets connections that are over: the network keeps all it ever had. */
+  forget(): void {
+    const { connections } = this.#lab.network;
+    const open = connections.filter((connection) => connection.isOpen);
+    connections.splice(0, connections.length, ...open);
+  }
+
   /** Problems that a daemon would log as errors. */
   get bugs(): string[] {
     return this.speaker.lines.filter(({ level }) => level === 'error').map((line) => JSON.stringify(line));

@@ -25,7 +25,10 @@ export async function fuzzFake(seed: number, untilMs: number): Promise<ReadonlyM
   const fuzzer = await SessionFuzzer.start(stage, new Random(seed));
   const before = stage.connections;
   stage.onSecond = () => fuzzer.keepalive();
-  while (performance.now() < untilMs) await fuzzer.session();
+  while (performance.now() < untilMs) {
+    await fuzzer.session();
+    stage.forget();
+  }
   if (stage.bugs.length > 0) throw new Error(stage.bugs.join('\n'));
   if (!(await stage.until(() => stage.connections === before)))
     throw new Error(`${stage.connections} connections, were ${before}`);

@@ -1,5 +1,6 @@
-import type { DaemonName } from './daemons/daemon.ts';
+import type { DaemonName, NeighborOptions } from './daemons/daemon.ts';
 import type { Chain } from './lab/chain.ts';
+import type { Meeting, PairKind } from './lab/pair.ts';
 
 /** Parts of the table, in its order, with their headings. */
 export const subjects = {
@@ -39,5 +40,23 @@ export interface StepScenario extends ScenarioBase {
   run(chain: Chain): Promise<Note>;
 }
 
+/** A session of its own beside those of other scenarios, between one podrouted and one daemon. */
+export interface PairScenario extends ScenarioBase {
+  readonly on: 'shared network';
+  readonly kind: PairKind;
+  readonly transport?: 'ipv4' | 'ipv6';
+  /** Laid over podrouted's BGPPeer. */
+  readonly node?: Readonly<Record<string, unknown>>;
+  /** Rules of a BGPFilter that come before the one that lets the scenario's routes out. */
+  readonly nodeExport?: readonly Readonly<Record<string, unknown>>[];
+  /** Rules for what the daemon sends; what they leave open is accepted. */
+  readonly nodeImport?: readonly Readonly<Record<string, unknown>>[];
+  /** Further documents of podroute.io/v1, such as sets that rules name. */
+  readonly nodeDocuments?: readonly Readonly<Record<string, unknown>>[];
+  /** Laid over what the daemon is told of the session. */
+  readonly peer?: Partial<NeighborOptions>;
+  run(meeting: Meeting): Promise<Note>;
+}
+
 /** One line of the table. */
-export type Scenario = ChainScenario | StepScenario;
+export type Scenario = ChainScenario | StepScenario | PairScenario;

@@ -1,7 +1,8 @@
 import { afterAll, describe, test } from 'vitest';
 import { type DaemonName, daemonVersion } from './daemons/daemon.ts';
+import { Pair, type PairKind, pairKinds } from './lab/pair.ts';
 import { Results } from './results.ts';
-import type { ChainScenario, Scenario, StepScenario } from './scenario.ts';
+import type { ChainScenario, Note, PairScenario, Scenario, StepScenario } from './scenario.ts';
 import { scenarios } from './scenarios/index.ts';
 import { withLifeOfOneSession } from './scenarios/life.ts';
 
@@ -16,7 +17,33 @@ export function testWith(daemon: DaemonName): void {
     if (reason !== undefined) results.lacks(scenario, reason);
     return reason === undefined;
   });
-  afterAll(() => results.save(daemonVersion(daemon)));
+  const pairs = new Map<PairKind, Pair>();
+  const paired = able.filter(isPair);
+  /** Started with the first scenario that needs it. */
+  const pairOf = (kind: PairKind): Pair => {
+    const pair =
+      pairs.get(kind) ??
+      Pair.start(
+        daemon,
+        kind,
+        paired.filter((scenario) => scenario.kind === kind),
+      );
+    pairs.set(kind, pair);
+    return pair;
+  };
+  const meet = async (scenario: PairScenario): Promise<Note> => {
+    const pair = pairOf(scenario.kind);
+    try {
+      return await scenario.run(pair.meeting(scenario));
+    } catch (error) {
+      console.error(pair.lab.logTails(30).join('\n'));
+      throw error;
+    }
+  };
+  afterAll(async () => {
+    results.save(daemonVersion(daemon));
+    for (const pair of pairs.values()) await pair.close();
+  });
 
   describe.concurrent(daemon, () => {
     test('the life of one session', () => liveThrough(daemon, able.filter(isStep), results), TIMEOUT_MS);
@@ -25,6 +52,13 @@ export function testWith(daemon: DaemonName): void {
       (scenario) => results.run(scenario, () => scenario.run(daemon)),
       TIMEOUT_MS,
     );
+    for (const kind of Object.keys(pairKinds) as PairKind[]) {
+      test.each(paired.filter((scenario) => scenario.kind === kind))(
+        '$subject: $name',
+        (scenario) => results.run(scenario, () => meet(scenario)),
+        TIMEOUT_MS,
+      );
+    }
   });
 }
 
@@ -36,6 +70,10 @@ async function liveThrough(daemon: DaemonName, steps: readonly StepScenario[], r
 
 function isStep(scenario: Scenario): scenario is StepScenario {
   return scenario.on === 'one session';
+}
+
+function isPair(scenario: Scenario): scenario is PairScenario {
+  return scenario.on === 'shared network';
 }
 
 function isChain(scenario: Scenario): scenario is ChainScenario {

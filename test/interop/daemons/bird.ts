@@ -3,7 +3,7 @@ import { formatCommunity, formatExtendedCommunity } from 'bgp-ts';
 import { startBird } from '../../../deploy/lab/bird.ts';
 import type { LabHost } from '../../../deploy/lab/lab.ts';
 import { type ShownRoute, textSet } from '../lab/shown-route.ts';
-import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
+import type { CapabilityName, Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
 
 /** BIRD 2. Shows everything but the flags of unknown attributes and the end of long values: those are judged by what it passes on. */
 export function startBirdDaemon(host: LabHost, options: DaemonOptions): Daemon {
@@ -28,7 +28,12 @@ export function startBirdDaemon(host: LabHost, options: DaemonOptions): Daemon {
         prefixes: routes.reduce((sum, match) => sum + Number(match[1]), 0),
       };
     },
+    capabilities: (address) => neighborCapabilities(protocol(address)),
     routes: (address) => parseRoutes(bird.birdc(`show route all protocol ${nameOf(address)}`)),
+    asPaths(address, prefix) {
+      const text = bird.birdc(`show route ${prefix} all protocol ${nameOf(address)}`);
+      return [...text.matchAll(/BGP\.as_path: (.*)/g)].map((match) => (match[1] ?? '').trim()).sort();
+    },
     clear: (address) => void bird.birdc(`restart ${nameOf(address)}`),
     softClearIn: (address) => void bird.birdc(`reload in ${nameOf(address)}`),
     softClearOut: (address) => void bird.birdc(`reload out ${nameOf(address)}`),
@@ -51,6 +56,24 @@ function commonFamilies(text: string): FamilyName[] {
   return (['ipv4', 'ipv6'] as const)
     .filter((word) => sides.length === 2 && sides.every((side) => side.includes(word)))
     .map((word): FamilyName => `${word}-unicast`);
+}
+
+/** Those under `Neighbor capabilities`. */
+function neighborCapabilities(text: string): CapabilityName[] {
+  const [, own = ''] = /Neighbor capabilities\n((?: {6,}.*\n)*)/.exec(text) ?? [];
+  const announced = /AF announced: (.*)/.exec(own)?.[1]?.split(' ') ?? [];
+  return [
+    ...(announced.includes('ipv4') ? ['ipv4-unicast' as const] : []),
+    ...(announced.includes('ipv6') ? ['ipv6-unicast' as const] : []),
+    ...(/^ +Route refresh/m.test(own) ? ['route-refresh' as const] : []),
+    ...(/^ +Enhanced refresh/m.test(own) ? ['enhanced-route-refresh' as const] : []),
+    ...(/^ +4-octet AS/m.test(own) ? ['four-octet-as' as const] : []),
+    ...(/^ +Extended message/m.test(own) ? ['extended-message' as const] : []),
+    ...(/^ +Graceful restart/m.test(own) ? ['graceful-restart' as const] : []),
+    ...(/^ +Extended next hop/m.test(own) ? ['extended-next-hop' as const] : []),
+    ...(/^ +ADD-PATH/m.test(own) ? ['add-path' as const] : []),
+    ...(/^ +Role/m.test(own) ? ['role' as const] : []),
+  ];
 }
 
 /** The answer of `show route all`: a line per route, its attributes indented below it; a further route of a prefix leaves the prefix out. */
@@ -157,17 +180,22 @@ function extendedCommunity([kind = '', key = '', value = '']: readonly string[])
   return octets;
 }
 
-function configuration({ asn, routerId, neighbors }: DaemonOptions): string {
+function configuration({ asn, routerId, confederation, neighbors }: DaemonOptions): string {
   return [
     'log stderr all;',
     `router id ${routerId};`,
     'protocol device {}',
-    ...neighbors.map((neighbor) => protocolText(neighbor, asn, routerId)),
+    ...neighbors.map((neighbor) => protocolText(neighbor, asn, routerId, confederation)),
     '',
   ].join('\n');
 }
 
-function protocolText(n: NeighborOptions, asn: number, routerId: string): string {
+function protocolText(
+  n: NeighborOptions,
+  asn: number,
+  routerId: string,
+  confederation: DaemonOptions['confederation'],
+): string {
   const hold = n.holdSeconds ?? 90;
   const isIpv4 = !n.address.includes(':');
   const channel = (family: 'ipv4' | 'ipv6'): string => {
@@ -177,18 +205,30 @@ function protocolText(n: NeighborOptions, asn: number, routerId: string): string
     const nextHop = isOther ? `next hop address ${n.otherNextHop};` : '';
     const into = n.addCommunityIn === undefined ? 'accept' : `bgp_community.add(${pair(n.addCommunityIn)}); accept`;
     const out = n.addCommunityOut === undefined ? 'accept' : `bgp_community.add(${pair(n.addCommunityOut)}); accept`;
-    return `${family} { import filter { ${into}; }; export filter { ${out}; }; ${limit} ${nextHop} };`;
+    const addPath =
+      n.addPath === undefined ? '' : `add paths ${{ send: 'tx', receive: 'rx', both: 'yes' }[n.addPath]};`;
+    const extended = n.extendedNextHop === true && family === 'ipv4' ? 'extended next hop yes;' : '';
+    const self = n.nextHopSelf === true ? 'next hop self;' : '';
+    if (n.families?.includes(`${family}-unicast`) === false) return '';
+    return `${family} { ${addPath} ${extended} ${self} import filter { ${into}; }; export filter { ${out}; }; ${limit} ${nextHop} };`;
   };
   return `protocol bgp ${n.name} {
-  local ${n.localAddress} as ${asn};
-  neighbor ${n.address} as ${n.asn};
+  local ${n.localAddress} as ${n.localAs ?? asn};
+  neighbor ${n.address} ${n.port === undefined ? '' : `port ${n.port}`} as ${n.asn};
   hold time ${hold}; keepalive time ${Math.floor(hold / 3)};
   connect retry time 1; connect delay time 1; error wait time 1, 2; error forget time 1;
   ${n.passive === true ? 'passive yes;' : ''}
   ${n.client === true ? `rr client; rr cluster id ${routerId};` : ''}
+  ${n.role === undefined ? '' : `local role ${n.role.replace('-', '_')};`}
+  ${confederation === undefined ? '' : `confederation ${confederation.identifier};`}
+  ${confederation?.members.includes(n.asn) === true ? 'confederation member yes;' : ''}
   ${n.password === undefined ? '' : `password "${n.password}";`}
   ${n.ttlSecurity === true ? 'ttl security yes;' : ''}
   ${n.twoOctetAs === true ? 'enable as4 off;' : ''}
+  ${n.multihop === undefined ? '' : `multihop ${n.multihop};`}
+  ${n.extendedMessages === true ? 'enable extended messages on;' : ''}
+  ${n.role === undefined ? '' : `local role ${n.role.replace('-', '_')};`}
+  ${n.allowOwnAs === undefined ? '' : `allow local as ${n.allowOwnAs};`}
   ${channel('ipv4')}
   ${channel('ipv6')}
 }`;

@@ -2,11 +2,13 @@ import type { FamilyName } from 'bgp-ts';
 import { type LabHost, tryCommand } from '../../../deploy/lab/lab.ts';
 import type { ShownField, ShownRoute, ShownRoutes } from '../lab/shown-route.ts';
 import { startBirdDaemon } from './bird.ts';
+import { startExabgpDaemon } from './exabgp.ts';
 import { startFrrDaemon } from './frr.ts';
 import { startGobgpDaemon } from './gobgp.ts';
+import { startOpenbgpdDaemon } from './openbgpd.ts';
 
 /** The daemons that podrouted is tested with. */
-export const daemonNames = ['FRR', 'BIRD', 'GoBGP'] as const;
+export const daemonNames = ['FRR', 'BIRD', 'GoBGP', 'OpenBGPD', 'ExaBGP'] as const;
 export type DaemonName = (typeof daemonNames)[number];
 
 /** One neighbor of a daemon, in no daemon's own words. */
@@ -30,6 +32,28 @@ export interface NeighborOptions {
   readonly maxPrefixes?: number;
   /** The own IPv6 (IPv4) address to name as next hop on a session over IPv4 (IPv6). */
   readonly otherNextHop: string;
+  /** Families offered; both when left out. */
+  readonly families?: readonly FamilyName[];
+  /** TCP port of the neighbor; 179 when left out. */
+  readonly port?: number;
+  /** The neighbor is up to this many hops away. */
+  readonly multihop?: number;
+  /** Own AS number towards this neighbor, in place of the daemon's. */
+  readonly localAs?: number;
+  /** ADD-PATH (RFC 7911): all paths are sent, or taken. */
+  readonly addPath?: 'send' | 'receive' | 'both';
+  /** Messages of up to 65535 octets (RFC 8654), where that has to be asked for. */
+  readonly extendedMessages?: boolean;
+  /** Begin and end of a route refresh are marked (RFC 7313), where that has to be asked for. */
+  readonly enhancedRefresh?: boolean;
+  /** IPv4 routes with IPv6 next hops (RFC 8950). */
+  readonly extendedNextHop?: boolean;
+  /** Own role towards the neighbor (RFC 9234). */
+  readonly role?: 'provider' | 'customer' | 'peer' | 'rs-server' | 'rs-client';
+  /** How often the own AS may be in a path that the neighbor sends. */
+  readonly allowOwnAs?: number;
+  /** Names itself as next hop of routes for this neighbor. */
+  readonly nextHopSelf?: boolean;
   /** Adds this community to what the neighbor sends. */
   readonly addCommunityIn?: string;
   /** Adds this community to what the neighbor is sent. */
@@ -40,8 +64,22 @@ export interface NeighborOptions {
 export interface DaemonOptions {
   readonly asn: number;
   readonly routerId: string;
+  /** `asn` is a member of this confederation (RFC 5065), and so are these. */
+  readonly confederation?: { readonly identifier: number; readonly members: readonly number[] };
   readonly neighbors: readonly NeighborOptions[];
 }
+
+/** Capabilities by the words of `bgpctl`; a family stands for the multiprotocol capability. */
+export type CapabilityName =
+  | FamilyName
+  | 'route-refresh'
+  | 'enhanced-route-refresh'
+  | 'four-octet-as'
+  | 'extended-message'
+  | 'extended-next-hop'
+  | 'add-path'
+  | 'graceful-restart'
+  | 'role';
 
 /** A session as the daemon's own commands show it. */
 export interface DaemonSession {
@@ -64,14 +102,23 @@ export interface DaemonSession {
 export interface Daemon {
   readonly name: DaemonName;
   session(neighbor: string): DaemonSession;
+  /** Those of the kinds named above that the neighbor offered, where the daemon shows them. */
+  capabilities(neighbor: string): readonly CapabilityName[];
   /** Every route that came from the neighbor, with all attributes the daemon shows. */
   routes(neighbor: string): ShownRoutes;
+  /** AS_PATH of every path of a prefix that came from the neighbor, sorted; where the daemon takes several (RFC 7911). */
+  asPaths?(neighbor: string, prefix: string): string[];
   /** Fields that its commands do not show, or not whole: those are judged by what it passes on. */
   readonly hidden: ReadonlySet<ShownField>;
   /** Sends over eBGP what is for its own AS alone: routes with NO_EXPORT, extended communities that are not transitive. */
   readonly keepsInternal?: boolean;
   /** Departures of its own from what RFCs ask of a speaker that passes a route on; the reason is with the daemon. */
   isKnownDeparture?(field: ShownField, expected: ShownRoute, found: ShownRoute): boolean;
+  /** Sends routes of its own to the neighbor; only where there is no feeder behind it (ExaBGP). */
+  announce?(neighbor: string, prefixes: readonly string[], route: ShownRoute): void;
+  withdraw?(neighbor: string, prefixes: readonly string[]): void;
+  /** Sends octets as one message, whatever they are; ExaBGP only. */
+  sendRaw?(neighbor: string, octets: Uint8Array): void;
   /** Resets the session. */
   clear(neighbor: string): void;
   /** Asks the neighbor for its routes again, and sends the own ones again. */
@@ -99,6 +146,10 @@ export function startDaemon(name: DaemonName, host: LabHost, options: DaemonOpti
       return startBirdDaemon(host, options);
     case 'GoBGP':
       return startGobgpDaemon(host, options);
+    case 'OpenBGPD':
+      return startOpenbgpdDaemon(host, options);
+    case 'ExaBGP':
+      return startExabgpDaemon(host, options);
   }
 }
 
@@ -106,10 +157,12 @@ const packages: Readonly<Record<DaemonName, string>> = {
   FRR: 'frr',
   BIRD: 'bird2',
   GoBGP: 'gobgpd',
+  OpenBGPD: 'openbgpd',
+  ExaBGP: 'exabgp',
 };
 
 /** The version of the daemon whose package is installed, without what the distribution adds to it. */
 export function daemonVersion(name: DaemonName): string {
-  const { stdout } = tryCommand(['dpkg-query', '-W', '-f', '${Version}', packages[name]]);
-  return /\d+(\.\d+)+/.exec(stdout)?.[0] ?? 'unknown';
+  const { stdout } = tryCommand(['dpkg-query', '-W', packages[name]]);
+  return /\t(\d+(\.\d+)+)/.exec(stdout)?.[1] ?? 'unknown';
 }

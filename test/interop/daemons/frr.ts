@@ -3,7 +3,7 @@ import { startFrr } from '../../../deploy/lab/frr.ts';
 import type { LabHost } from '../../../deploy/lab/lab.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { type ShownRoute, textSet } from '../lab/shown-route.ts';
-import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
+import type { CapabilityName, Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
 
 /** A path in `show bgp FAMILY unicast json detail`. */
 interface FrrPath {
@@ -30,6 +30,7 @@ interface FrrNeighbor {
   readonly bgpState: string;
   readonly bgpTimerHoldTimeMsecs?: number;
   readonly neighborCapabilities?: {
+    readonly [name: string]: unknown;
     readonly multiprotocolExtensions?: Readonly<Record<string, { readonly advertisedAndReceived?: boolean }>>;
   };
   readonly addressFamilyInfo?: Readonly<Record<string, { readonly acceptedPrefixCounter?: number }>>;
@@ -80,6 +81,7 @@ export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
         prefixes: Object.values(families).reduce((sum, family) => sum + (family.acceptedPrefixCounter ?? 0), 0),
       };
     },
+    capabilities: (address) => capabilitiesOf(neighborJson(address).neighborCapabilities ?? {}),
     routes(address) {
       const found = new Map<string, ShownRoute>();
       for (const family of ['ipv4', 'ipv6']) {
@@ -91,6 +93,16 @@ export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
         }
       }
       return found;
+    },
+    asPaths(address, prefix) {
+      const family = prefix.includes(':') ? 'ipv6' : 'ipv4';
+      const { paths = [] } = frr.vtyshJson<{ paths?: (FrrPath & { aspath: { string: string } })[] }>(
+        `show bgp ${family} unicast ${prefix}`,
+      );
+      return paths
+        .filter(({ peer }) => peer.peerId === address)
+        .map(({ aspath }) => aspath.string)
+        .sort();
     },
     clear: (address) => void frr.vtysh(`clear bgp ${address}`),
     softClearIn: (address) => void frr.vtysh(`clear bgp ${address} soft in`),
@@ -109,6 +121,26 @@ export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
     restart: () => frr.restartBgpd(),
     log: () => '',
   };
+}
+
+function capabilitiesOf(shown: NonNullable<FrrNeighbor['neighborCapabilities']>): CapabilityName[] {
+  const text = JSON.stringify(shown);
+  const has = (name: string): boolean => new RegExp(`"${name}":"(advertisedAndReceived|received)`).test(text);
+  const isFamily = (name: string): boolean =>
+    new RegExp(`"${name}":\\{"(advertisedAndReceived|received)":true`).test(text);
+  return [
+    ...(isFamily('ipv4Unicast') ? ['ipv4-unicast' as const] : []),
+    ...(isFamily('ipv6Unicast') ? ['ipv6-unicast' as const] : []),
+    ...(has('routeRefresh') ? ['route-refresh' as const] : []),
+    ...(has('enhancedRouteRefresh') ? ['enhanced-route-refresh' as const] : []),
+    ...(has('4byteAs') ? ['four-octet-as' as const] : []),
+    ...(has('extendedMessage') ? ['extended-message' as const] : []),
+    ...(has('gracefulRestart') || has('gracefulRestartCapability') ? ['graceful-restart' as const] : []),
+    ...(has('extendedNexthop') ? ['extended-next-hop' as const] : []),
+    ...(/"rxAdvertised(AndReceived)?"|"(tx|rx)Received"|"(tx|rx)AdvertisedAndReceived"/.test(text)
+      ? ['add-path' as const]
+      : []),
+  ];
 }
 
 function shownPath(path: FrrPath): ShownRoute {
@@ -155,12 +187,18 @@ function configuration(options: DaemonOptions): string[] {
   return ['hostname frr', ...routerLines(options)];
 }
 
-function routerLines({ asn, routerId, neighbors }: DaemonOptions): string[] {
+function routerLines({ asn, routerId, confederation, neighbors }: DaemonOptions): string[] {
   return [
     ...neighbors.flatMap(routeMaps),
     `router bgp ${asn}`,
     `bgp router-id ${routerId}`,
     `bgp cluster-id ${routerId}`,
+    ...(confederation === undefined
+      ? []
+      : [
+          `bgp confederation identifier ${confederation.identifier}`,
+          `bgp confederation peers ${confederation.members.filter((member) => member !== asn).join(' ')}`,
+        ]),
     'no bgp default ipv4-unicast',
     'no bgp ebgp-requires-policy',
     'coalesce-time 0',
@@ -186,17 +224,27 @@ function neighborLines(n: NeighborOptions): string[] {
     ...(n.password === undefined ? [] : [`neighbor ${n.address} password ${n.password}`]),
     ...(n.ttlSecurity === true ? [`neighbor ${n.address} ttl-security hops 1`] : []),
     ...(n.twoOctetAs === true ? [`neighbor ${n.address} dont-capability-negotiate`] : []),
+    ...(n.multihop === undefined ? [] : [`neighbor ${n.address} ebgp-multihop ${n.multihop}`]),
+    ...(n.port === undefined ? [] : [`neighbor ${n.address} port ${n.port}`]),
+    ...(n.localAs === undefined ? [] : [`neighbor ${n.address} local-as ${n.localAs} no-prepend replace-as`]),
+    ...(n.role === undefined ? [] : [`neighbor ${n.address} local-role ${n.role}`]),
+    ...(n.extendedNextHop === true ? [`neighbor ${n.address} capability extended-nexthop`] : []),
   ];
 }
 
 function familyLines(n: NeighborOptions, family: 'ipv4' | 'ipv6'): string[] {
   if (n.twoOctetAs === true && family === 'ipv6') return [];
+  if (n.families?.includes(`${family}-unicast`) === false) return [];
   return [
     `neighbor ${n.address} activate`,
     ...(n.client === true ? [`neighbor ${n.address} route-reflector-client`] : []),
     ...(n.maxPrefixes === undefined || family === 'ipv6'
       ? []
       : [`neighbor ${n.address} maximum-prefix ${n.maxPrefixes}`]),
+    ...(n.addPath === 'send' || n.addPath === 'both' ? [`neighbor ${n.address} addpath-tx-all-paths`] : []),
+    ...(n.addPath === 'send' ? [`neighbor ${n.address} disable-addpath-rx`] : []),
+    ...(n.allowOwnAs === undefined ? [] : [`neighbor ${n.address} allowas-in ${n.allowOwnAs}`]),
+    ...(n.nextHopSelf === true ? [`neighbor ${n.address} next-hop-self`] : []),
     ...(n.addCommunityIn === undefined ? [] : [`neighbor ${n.address} route-map ${n.name}-in in`]),
     ...(n.addCommunityOut === undefined ? [] : [`neighbor ${n.address} route-map ${n.name}-out out`]),
   ];

@@ -3,7 +3,7 @@ import { formatCommunity, formatExtendedCommunity, Origin } from 'bgp-ts';
 import { startGobgp } from '../../../deploy/lab/gobgp.ts';
 import type { LabHost } from '../../../deploy/lab/lab.ts';
 import { hex, type ShownRoute, textSet } from '../lab/shown-route.ts';
-import type { Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
+import type { CapabilityName, Daemon, DaemonOptions, NeighborOptions } from './daemon.ts';
 
 /** An attribute in `gobgp -j global rib`: its type code and what that brings. */
 interface GobgpAttribute {
@@ -74,6 +74,7 @@ export function startGobgpDaemon(host: LabHost, options: DaemonOptions): Daemon 
         prefixes: afi_safis.reduce((sum, family) => sum + (family.state?.accepted ?? 0), 0),
       };
     },
+    capabilities: (address) => capabilitiesOf(neighborOf(address).state?.remote_cap ?? []),
     routes(address) {
       const found = new Map<string, ShownRoute>();
       for (const family of ['ipv4', 'ipv6']) {
@@ -84,6 +85,12 @@ export function startGobgpDaemon(host: LabHost, options: DaemonOptions): Daemon 
         }
       }
       return found;
+    },
+    asPaths(address, prefix) {
+      const family = prefix.includes(':') ? 'ipv6' : 'ipv4';
+      const table = gobgp.gobgpJson<Record<string, readonly GobgpPath[]>>(`global rib ${prefix} -a ${family}`);
+      const paths = (table[prefix] ?? []).filter((path) => path['neighbor-ip'] === address);
+      return paths.map((path) => shownPath(path).asPath ?? '').sort();
     },
     // `neighbor reset` makes GoBGP stay idle for 30 s, whatever idle-hold-time-after-reset says.
     clear(address) {
@@ -118,6 +125,22 @@ function familiesOf(capabilities: readonly { readonly type_url: string; readonly
     ...(afis.includes(1) ? ['ipv4-unicast' as const] : []),
     ...(afis.includes(2) ? ['ipv6-unicast' as const] : []),
   ];
+}
+
+const capabilityTypes: Readonly<Record<string, CapabilityName>> = {
+  RouteRefreshCapability: 'route-refresh',
+  EnhancedRouteRefreshCapability: 'enhanced-route-refresh',
+  FourOctetASNCapability: 'four-octet-as',
+  ExtendedNexthopCapability: 'extended-next-hop',
+  AddPathCapability: 'add-path',
+  GracefulRestartCapability: 'graceful-restart',
+};
+
+function capabilitiesOf(
+  capabilities: readonly { readonly type_url: string; readonly value?: string }[],
+): CapabilityName[] {
+  const names = capabilities.map(({ type_url }) => capabilityTypes[type_url.split('.').at(-1) ?? '']);
+  return [...familiesOf(capabilities), ...names.filter((name): name is CapabilityName => name !== undefined)];
 }
 
 const originNames: Readonly<Record<number, string>> = {
@@ -216,12 +239,22 @@ function extendedCommunity(community: GobgpExtendedCommunity): string {
   return formatExtendedCommunity(octets);
 }
 
-function configuration({ asn, routerId, neighbors }: DaemonOptions): string {
+function confederationText(confederation: DaemonOptions['confederation']): string {
+  if (confederation === undefined) return '';
+  const { identifier, members } = confederation;
+  return `[global.confederation.config]
+  enabled = true
+  identifier = ${identifier}
+  member-as-list = [${members.join(', ')}]
+`;
+}
+
+function configuration({ asn, routerId, confederation, neighbors }: DaemonOptions): string {
   return [
     `[global.config]
   as = ${asn}
   router-id = "${routerId}"
-[global.apply-policy.config]
+${confederationText(confederation)}[global.apply-policy.config]
   default-import-policy = "accept-route"
   import-policy-list = [${neighbors.map((n) => `"${n.name}-in"`).join(', ')}]
   default-export-policy = "accept-route"
@@ -248,6 +281,13 @@ function neighborText(n: NeighborOptions, routerId: string): string {
     '  [[neighbors.afi-safis]]',
     '    [neighbors.afi-safis.config]',
     `      afi-safi-name = "${name}-unicast"`,
+    ...(n.addPath === undefined
+      ? []
+      : [
+          '    [neighbors.afi-safis.add-paths.config]',
+          `      receive = ${n.addPath !== 'send'}`,
+          `      send-max = ${n.addPath === 'receive' ? 0 : 8}`,
+        ]),
     ...(n.maxPrefixes === undefined || name === 'ipv6'
       ? []
       : ['    [neighbors.afi-safis.prefix-limit.config]', `      max-prefixes = ${n.maxPrefixes}`]),
@@ -257,6 +297,7 @@ function neighborText(n: NeighborOptions, routerId: string): string {
     '  [neighbors.config]',
     `    neighbor-address = "${n.address}"`,
     `    peer-as = ${n.asn}`,
+    ...(n.localAs === undefined ? [] : [`    local-as = ${n.localAs}`]),
     ...(n.password === undefined ? [] : [`    auth-password = "${n.password}"`]),
     '  [neighbors.timers.config]',
     '    connect-retry = 1',
@@ -265,6 +306,10 @@ function neighborText(n: NeighborOptions, routerId: string): string {
     '  [neighbors.transport.config]',
     `    local-address = "${n.localAddress}"`,
     `    passive-mode = ${n.passive === true}`,
+    ...(n.port === undefined ? [] : [`    remote-port = ${n.port}`]),
+    ...(n.multihop === undefined
+      ? []
+      : ['  [neighbors.ebgp-multihop.config]', '    enabled = true', `    multihop-ttl = ${n.multihop}`]),
     ...(n.ttlSecurity === true ? ['  [neighbors.ttl-security.config]', '    enabled = true', '    ttl-min = 255'] : []),
     ...(n.client === true
       ? [
@@ -273,8 +318,9 @@ function neighborText(n: NeighborOptions, routerId: string): string {
           `    route-reflector-cluster-id = "${routerId}"`,
         ]
       : []),
-    ...family('ipv4'),
-    ...family('ipv6'),
+    ...(['ipv4', 'ipv6'] as const)
+      .filter((name) => n.families?.includes(`${name}-unicast`) !== false)
+      .flatMap((name) => family(name)),
   ].join('\n');
 }
 

@@ -32,6 +32,8 @@ export interface ChainOptions {
   readonly peerSettings?: Partial<NeighborOptions>;
   /** Lines for the node's BGPPeer of that session. */
   readonly nodeSettings?: Readonly<Record<string, unknown>>;
+  /** Node and peer are members of this confederation (RFC 5065). */
+  readonly confederation?: number;
   /** Port that podrouted listens on; 179 when left out. */
   readonly nodePort?: number;
   /** TCP MD5 key of the session between node and peer. */
@@ -112,6 +114,11 @@ export class Chain {
     return west === node && node === peer && peer === east;
   }
 
+  get #confederation() {
+    const { asns, confederation } = this.options;
+    return confederation === undefined ? undefined : { identifier: confederation, members: [asns.node, asns.peer] };
+  }
+
   /** What the daemon is told. @param changes laid over the session with the node */
   daemonOptions(changes: Partial<NeighborOptions> = {}) {
     const { asns, peerSettings, password, nodePort, twoOctetEast = false } = this.options;
@@ -119,6 +126,7 @@ export class Chain {
     return {
       asn: asns.peer,
       routerId: routerIds.peer,
+      ...(this.#confederation === undefined ? {} : { confederation: this.#confederation }),
       neighbors: [
         {
           name: 'node',
@@ -132,16 +140,21 @@ export class Chain {
           ...peerSettings,
           ...changes,
         },
-        {
-          name: 'east',
-          address: addresses.east.ipv4,
-          localAddress: addresses.peerEast.ipv4,
-          otherNextHop: addresses.peerEast.ipv6,
-          asn: asns.east,
-          client: this.#isReflection,
-          passive: true,
-          twoOctetAs: twoOctetEast,
-        },
+        // ExaBGP passes nothing on: there is nobody behind it.
+        ...(this.options.daemon === 'ExaBGP'
+          ? []
+          : [
+              {
+                name: 'east',
+                address: addresses.east.ipv4,
+                localAddress: addresses.peerEast.ipv4,
+                otherNextHop: addresses.peerEast.ipv6,
+                asn: asns.east,
+                client: this.#isReflection,
+                passive: true,
+                twoOctetAs: twoOctetEast,
+              },
+            ]),
       ],
     };
   }
@@ -150,7 +163,11 @@ export class Chain {
   #nodeConfig(): string {
     const { asns, nodeSettings, password } = this.options;
     const metadata = (name: string) => ({ apiVersion: 'podroute.io/v1', metadata: { name } });
-    const common = { policy: { import: 'accept', export: 'accept' }, routeReflectorClient: this.#isReflection };
+    const common = {
+      policy: { import: 'accept', export: 'accept' },
+      routeReflectorClient: this.#isReflection,
+      allowASSets: true,
+    };
     const documents = [
       {
         ...metadata('node'),
@@ -162,7 +179,11 @@ export class Chain {
           routeReflectorClusterID: routerIds.node,
         },
       },
-      { ...metadata('default'), kind: 'BGPConfiguration', spec: { listenPort: this.options.nodePort } },
+      {
+        ...metadata('default'),
+        kind: 'BGPConfiguration',
+        spec: { confederation: this.#confederation, listenPort: this.options.nodePort },
+      },
       { ...metadata('default'), kind: 'Speaker', spec: { cni: { enabled: false }, fib: { enabled: true } } },
       {
         ...metadata('peer'),
@@ -290,17 +311,22 @@ export class Chain {
 
   /** podrouted runs and has logged no error: a bug of its own would be one. @throws Error with the lines */
   expectQuietLog(): void {
-    if (!this.node.process.isRunning()) throw new Error('podrouted has ended');
-    const errors = this.node.process
-      .log()
-      .split('\n')
-      .filter((line) => line.includes('"level":"error"'));
-    if (errors.length > 0) throw new Error(errors.join('\n'));
+    expectQuietLog(this.node);
   }
 
   async close(): Promise<void> {
     await this.lab.close();
   }
+}
+
+/** podrouted runs and has logged no error: a bug of its own would be one. @throws Error with the lines */
+export function expectQuietLog({ process }: Podroute): void {
+  if (!process.isRunning()) throw new Error('podrouted has ended');
+  const errors = process
+    .log()
+    .split('\n')
+    .filter((line) => line.includes('"level":"error"'));
+  if (errors.length > 0) throw new Error(errors.join('\n'));
 }
 
 const loopReasons = new Set([
@@ -313,7 +339,8 @@ function both({ ipv4, ipv6 }: { readonly ipv4: string; readonly ipv6: string }):
   return [`${ipv4}/24`, `${ipv6}/64`];
 }
 
-function shownByBgpctl({ attributes: a }: Route): ShownRoute {
+/** A route of bgpctl in the form of all. */
+export function shownByBgpctl({ attributes: a }: Route): ShownRoute {
   return {
     ...(a.origin === undefined ? {} : { origin: a.origin }),
     asPath: a.asPath.replace(

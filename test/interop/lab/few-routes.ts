@@ -2,7 +2,7 @@ import { ip, Origin, parseAsPath, prefix } from 'bgp-ts';
 import type { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import type { Note } from '../scenario.ts';
-import { Chain, type ChainOptions } from './chain.ts';
+import { addresses, Chain, type ChainOptions } from './chain.ts';
 
 const asns = { west: 65001, node: 65010, peer: 65020, east: 65030 };
 
@@ -60,4 +60,18 @@ export async function converged(chain: Chain): Promise<void> {
     30_000,
     100,
   );
+}
+
+/** The same from behind the daemon, or where nothing can be behind it, by the daemon itself. */
+export async function announceEast(chain: Chain): Promise<void> {
+  const { daemon, nodeAddress } = chain;
+  if (daemon.announce === undefined) return announce(await chain.east(), 30);
+  await waitFor('the daemon ready for commands', () => daemon.session(nodeAddress).isEstablished, 20_000, 100);
+  for (const [half, origin] of ['IGP', 'incomplete'].entries()) {
+    const numbers = Array.from({ length: ROUTES / 4 }, (_, i) => (half * ROUTES) / 4 + i);
+    const ipv4 = numbers.map((i) => `30.0.${i}.0/24`);
+    const ipv6 = numbers.map((i) => `2001:db8:30:${i}::/64`);
+    daemon.announce(nodeAddress, ipv4, { origin, nextHop: addresses.peer.ipv4 });
+    daemon.announce(nodeAddress, ipv6, { origin, nextHop: addresses.peer.ipv6 });
+  }
 }

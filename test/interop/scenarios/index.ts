@@ -1,5 +1,13 @@
 import type { Scenario } from '../scenario.ts';
+import { addPathScenarios } from './add-path.ts';
+import { attributeScenarios } from './attributes.ts';
+import { capabilityScenarios } from './capabilities.ts';
+import { errorScenarios } from './errors.ts';
+import { fabricScenarios } from './fabric.ts';
 import { lifeScenarios } from './life.ts';
+import { peerRuleScenarios } from './peer-rules.ts';
+import { policyScenarios } from './policy.ts';
+import { policyRuleScenarios } from './policy-rules.ts';
 import { routeScenarios } from './routes.ts';
 import { sessionOptionScenarios } from './session-options.ts';
 import { sessionScenarios } from './sessions.ts';
@@ -10,4 +18,12 @@ export const scenarios: readonly Scenario[] = [
   ...sessionScenarios,
   ...sessionOptionScenarios,
   ...routeScenarios,
+  ...capabilityScenarios,
+  ...attributeScenarios,
+  ...peerRuleScenarios,
+  ...policyScenarios,
+  ...policyRuleScenarios,
+  ...fabricScenarios,
+  ...addPathScenarios,
+  ...errorScenarios,
 ];

@@ -2,7 +2,7 @@ import { expect } from 'vitest';
 import { waitFor } from '../../support/wait-for.ts';
 import type { DaemonName } from '../daemons/daemon.ts';
 import type { Chain, ChainOptions } from '../lab/chain.ts';
-import { announce, converged, ROUTES, withChain } from '../lab/few-routes.ts';
+import { announce, announceEast, converged, ROUTES, withChain } from '../lab/few-routes.ts';
 import type { ChainScenario, Note } from '../scenario.ts';
 
 /** Less than come in one message: FRR counts when the next one comes. */
@@ -19,7 +19,13 @@ interface Condition
 const conditions: readonly Condition[] = [
   { name: 'podrouted waits', nodeSettings: { passive: true } },
   { name: 'the daemon waits', peerSettings: { passive: true } },
-  { name: 'TCP MD5, podrouted connects', rfc: 'RFC 2385', password: 'key-of-the-lab', peerSettings: { passive: true } },
+  {
+    name: 'TCP MD5, podrouted connects',
+    lacks: { OpenBGPD: 'gives its listening socket no keys' },
+    rfc: 'RFC 2385',
+    password: 'key-of-the-lab',
+    peerSettings: { passive: true },
+  },
   {
     name: 'TCP MD5, the daemon connects',
     rfc: 'RFC 2385',
@@ -48,6 +54,7 @@ const conditions: readonly Condition[] = [
   },
   {
     name: "the daemon's prefix limit, seen by podrouted",
+    lacks: { ExaBGP: 'sets no limits' },
     rfc: 'RFC 4486',
     peerSettings: { maxPrefixes: PREFIX_LIMIT },
     async check(chain) {
@@ -64,6 +71,8 @@ const limitReached: Readonly<Record<DaemonName, RegExp>> = {
   FRR: /"lastNotificationReason":"Cease\\?\/Maximum Number of Prefixes Reached"/,
   BIRD: /Received: Maximum number of prefixes reached/,
   GoBGP: /received notification.*Code=6.*Subcode=1 /,
+  OpenBGPD: /received notification: Cease, received max-prefix exceeded/,
+  ExaBGP: /"code": ?6, ?"subcode": ?1\D/,
 };
 
 /** Sessions on a network of their own each. */
@@ -77,7 +86,7 @@ export const sessionScenarios: readonly ChainScenario[] = conditions.map(
     run: (daemon) =>
       withChain({ daemon, ...options }, async (chain) => {
         announce(await chain.west(), 20);
-        announce(await chain.east(), 30);
+        await announceEast(chain);
         if (check !== undefined) return check(chain);
         await chain.established();
         await converged(chain);

@@ -40,7 +40,13 @@ function outcome(settings: PeerSettings, open: OpenMessage): string {
 describe('the OPEN we send', () => {
   test('names families, route refresh and our AS; it survives encoding', () => {
     const open = openFor(peerSettings('10.0.0.2'));
-    expect(open.capabilities).toEqual([v4, v6, { type: 'route-refresh' }, { type: 'enhanced-route-refresh' }, as4(65001)]);
+    expect(open.capabilities).toEqual([
+      v4,
+      v6,
+      { type: 'route-refresh' },
+      { type: 'enhanced-route-refresh' },
+      as4(65001),
+    ]);
     expect(decodeOpen(encodeOpen(open).subarray(19))).toEqual({ ok: true, value: open });
   });
 

@@ -1,0 +1,3 @@
+import { testWith } from './suite.ts';
+
+testWith('OpenBGPD');

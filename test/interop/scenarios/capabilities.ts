@@ -1,0 +1,135 @@
+import { expect } from 'vitest';
+import { waitFor } from '../../support/wait-for.ts';
+import type { PairScenario } from '../scenario.ts';
+
+const common = { subject: 'capabilities', on: 'shared network', kind: 'ebgp' } as const;
+
+/** What both sides offer and what comes of it. */
+export const capabilityScenarios: readonly PairScenario[] = [
+  {
+    ...common,
+    name: 'what podrouted offers is what the daemon shows',
+    rfc: 'RFC 5492',
+    async run(meeting) {
+      await meeting.established();
+      expect(meeting.daemon.capabilities(meeting.nodeAddress)).toEqual(
+        expect.arrayContaining(['ipv4-unicast', 'ipv6-unicast', 'route-refresh', 'four-octet-as']),
+      );
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'one family alone',
+    rfc: 'RFC 4760',
+    node: { families: ['ipv4'] },
+    async run(meeting) {
+      const peer = await meeting.established();
+      expect(peer.capabilities.inForce?.families).toEqual(['ipv4-unicast']);
+      expect(meeting.daemon.capabilities(meeting.nodeAddress)).not.toContain('ipv6-unicast');
+      await meeting.toDaemon(1);
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'podrouted with two-octet AS numbers',
+    rfc: 'RFC 6793',
+    node: { fourOctetAS: false },
+    async run(meeting) {
+      const peer = await meeting.established();
+      expect(peer.capabilities.inForce?.fourOctetAs).toBe(false);
+      expect(meeting.daemon.capabilities(meeting.nodeAddress)).not.toContain('four-octet-as');
+      expect((await meeting.toDaemon(1)).asPath).toBe('65010 65001');
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'messages of up to 65535 octets',
+    rfc: 'RFC 8654',
+    lacks: { GoBGP: 'has no extended messages', OpenBGPD: 'has no extended messages' },
+    node: { extendedMessages: true },
+    peer: { extendedMessages: true },
+    async run(meeting) {
+      const peer = await meeting.established();
+      expect(peer.capabilities.inForce?.maxOctets).toBe(65535);
+      const many = Array.from({ length: 900 }, (_, i) => ((65001 << 16) >>> 0) | i).map((c) => c >>> 0);
+      const route = await meeting.toDaemon(1, { communities: many });
+      const shown = route.communities ?? '';
+      expect(shown.endsWith('...') || shown.split(' ').length === many.length).toBe(true);
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'the AS number is taken from the OPEN',
+    rfc: 'RFC 4271 §4.2',
+    node: { asNumber: 'external' },
+    async run(meeting) {
+      expect((await meeting.established()).remoteAs).toBe(65020);
+      await meeting.toDaemon(1);
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'OPEN with extended optional parameters',
+    rfc: 'RFC 9072',
+    node: { extendedOpenParameters: true },
+    async run(meeting) {
+      await meeting.established();
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'a refresh with its begin and end marked',
+    rfc: 'RFC 7313',
+    lacks: { GoBGP: 'does not offer it', ExaBGP: 'marks nothing unless it sends routes again' },
+    peer: { enhancedRefresh: true },
+    async run(meeting) {
+      const before = await meeting.established();
+      expect(meeting.daemon.capabilities(meeting.nodeAddress)).toContain('enhanced-route-refresh');
+      await meeting.fromDaemon(1);
+      meeting.pair.node.bgpctl('clear', meeting.name, '--soft');
+      // Both requests, and the marks of the daemon's two answers.
+      await waitFor('begin and end of both families', async () => {
+        const { sent, received } = (await meeting.peer()).counters.routeRefresh;
+        return sent >= before.counters.routeRefresh.sent + 2 && received >= before.counters.routeRefresh.received + 4;
+      });
+      await meeting.received(meeting.eastPrefix(1));
+      await meeting.expectSameSession(before);
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'roles: a provider and its customer, ONLY_TO_CUSTOMER is put in',
+    rfc: 'RFC 9234',
+    lacks: { GoBGP: 'has no roles', ExaBGP: 'has no roles' },
+    node: { localRole: 'Provider', strictRole: true },
+    peer: { role: 'customer' },
+    async run(meeting) {
+      await meeting.established();
+      await meeting.toDaemon(1);
+      const east = await meeting.pair.east();
+      const passed = await waitFor('the route behind the daemon', () => east.routes.get(meeting.westPrefix(1)));
+      expect(passed.onlyToCustomer).toBe(65010);
+      return undefined;
+    },
+  },
+  {
+    ...common,
+    name: 'roles that do not fit: refused',
+    rfc: 'RFC 9234 §4.2',
+    lacks: { GoBGP: 'has no roles', ExaBGP: 'has no roles' },
+    node: { localRole: 'Provider' },
+    peer: { role: 'provider' },
+    async run(meeting) {
+      await waitFor('the refusal', async () => /role/i.test((await meeting.peer()).lastError ?? ''), 20_000, 200);
+      expect((await meeting.peer()).counters.established).toBe(0);
+      return undefined;
+    },
+  },
+];
