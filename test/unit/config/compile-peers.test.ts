@@ -281,7 +281,13 @@ describe('BGPPeer', () => {
     [
       'addPath',
       'addPath: { send: best 2, receive: true }',
-      { addPath: [{ family: 'ipv4-unicast', send: true, receive: true }], addPathMax: { 'ipv4-unicast': 2 } },
+      {
+        addPath: [
+          { family: 'ipv4-unicast', send: true, receive: true },
+          { family: 'ipv6-unicast', send: true, receive: true },
+        ],
+        addPathMax: { 'ipv4-unicast': 2, 'ipv6-unicast': 2 },
+      },
     ],
     [
       'addPath by family',
