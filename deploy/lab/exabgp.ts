@@ -30,18 +30,24 @@ const PROCESS = 'lab';
 /** Starts ExaBGP in `host`. */
 export function startExabgp(host: LabHost, { config, listen, program }: ExabgpOptions): Exabgp {
   const events = join(host.directory, 'exabgp-events');
-  const commands = join(host.directory, 'exabgp-commands');
-  writeFileSync(events, '');
-  execFileSync('mkfifo', [commands]);
-  // The process keeps its end of the pipe open for writing too: else it would end with the first command.
-  const script = host.write(
-    'exabgp-process.sh',
-    `#!/bin/sh\nexec 3<>${commands} 4<&0\ncat <&4 >>${events} &\nexec cat <&3\n`,
-  );
-  const conf = host.write(
-    'exabgp.conf',
-    `process ${PROCESS} { run /bin/sh ${script}; encoder json; }\n${config.replaceAll('PROCESS', PROCESS)}`,
-  );
+  let starts = 0;
+  let commands = '';
+  /** Each run has a pipe of its own: the process of one that was killed may still read. */
+  const configure = (): string => {
+    starts += 1;
+    commands = join(host.directory, `exabgp-commands-${starts}`);
+    writeFileSync(events, '');
+    execFileSync('mkfifo', [commands]);
+    // The process keeps its end of the pipe open for writing too: else it would end with the first command.
+    const script = host.write(
+      'exabgp-process.sh',
+      `#!/bin/sh\nexec 3<>${commands} 4<&0\ncat <&4 >>${events} &\nexec cat <&3\n`,
+    );
+    return host.write(
+      'exabgp.conf',
+      `process ${PROCESS} { run /bin/sh ${script}; encoder json; }\n${config.replaceAll('PROCESS', PROCESS)}`,
+    );
+  };
   const env = {
     'exabgp.daemon.user': 'root',
     'exabgp.daemon.drop': 'false',
@@ -51,8 +57,10 @@ export function startExabgp(host: LabHost, { config, listen, program }: ExabgpOp
     'exabgp.api.cli': 'false',
     'exabgp.cache.attributes': 'false',
   };
-  const start = (): LabProcess =>
-    host.start('exabgp', program === undefined ? ['exabgp', conf] : ['/usr/bin/python3', program, conf], env);
+  const start = (): LabProcess => {
+    const conf = configure();
+    return host.start('exabgp', program === undefined ? ['exabgp', conf] : ['/usr/bin/python3', program, conf], env);
+  };
   let process = start();
   return {
     get process() {
@@ -61,7 +69,6 @@ export function startExabgp(host: LabHost, { config, listen, program }: ExabgpOp
     command: (line) => appendFileSync(commands, `${line}\n`),
     events: () => readFileSync(events, 'utf8').split('\n'),
     restart() {
-      writeFileSync(events, '');
       process = start();
     },
   };

@@ -1,10 +1,23 @@
 #!/usr/bin/python3
-"""ExaBGP with one more command of its API, `neighbor ADDRESS raw HEX`: the octets go out as they are, as one message."""
+"""
+ExaBGP with one more command of its API, `neighbor ADDRESS raw HEX`: the octets go out as they are, as one message. And without enhanced route
+refresh (RFC 7313), which ExaBGP 4.2 offers but ends the session without a word when it is asked for routes on such a session.
+"""
 import sys
 
 from exabgp.application.bgp import main
+from exabgp.bgp.message.open.capability.capabilities import Capabilities
+from exabgp.bgp.message.open.capability.refresh import RouteRefresh as RefreshCapability
 from exabgp.bgp.message.refresh import RouteRefresh
 from exabgp.reactor.api.command.command import Command
+
+
+def offer_plain_refresh(self, neighbor):
+    if neighbor.route_refresh:
+        self[RefreshCapability.ID] = RefreshCapability()
+
+
+Capabilities._refresh = offer_plain_refresh
 
 
 class Raw:

@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { type FamilyName, formatExtendedCommunity } from 'bgp-ts';
+import { type FamilyName, formatCommunity, formatExtendedCommunity, parseCommunity } from 'bgp-ts';
 import { startExabgp } from '../../../deploy/lab/exabgp.ts';
 import type { LabHost } from '../../../deploy/lab/lab.ts';
 import { type ShownRoute, textSet } from '../lab/shown-route.ts';
@@ -150,7 +150,9 @@ function routesIn(events: readonly ExabgpEvent[]): Map<string, ShownRoute> {
     const update = neighbor.message?.update;
     for (const entries of Object.values(update?.withdraw ?? {})) for (const { nlri } of entries) routes.delete(nlri);
     for (const byNextHop of Object.values(update?.announce ?? {})) {
-      for (const [nextHop, entries] of Object.entries(byNextHop)) {
+      // A route with a link-local next hop beside the global one is shown under both.
+      const nextHops = Object.entries(byNextHop).sort(([a]) => (a.startsWith('fe80:') ? -1 : 1));
+      for (const [nextHop, entries] of nextHops) {
         for (const { nlri } of entries) routes.set(nlri, shownUpdate(update?.attribute ?? {}, nextHop));
       }
     }
@@ -192,7 +194,7 @@ function shownAttribute(name: string, value: unknown): ShownRoute {
     case 'community':
       return textSet(
         'communities',
-        (value as readonly (readonly number[])[]).map((pair) => pair.join(':')),
+        (value as readonly (readonly [number, number])[]).map(([high, low]) => formatCommunity(high * 0x10000 + low)),
       );
     case 'large-community':
       return textSet(
@@ -218,18 +220,30 @@ function extendedText(value: number | string): string {
   return formatExtendedCommunity(Uint8Array.from(Buffer.from(BigInt(value).toString(16).padStart(16, '0'), 'hex')));
 }
 
+/** A community as two numbers: an unknown name ends ExaBGP. */
+function plainCommunity(text: string): string {
+  const value = parseCommunity(text) ?? 0;
+  return `${value >>> 16}:${value & 0xffff}`;
+}
+
 /** The words of `announce route` for what is in a route. */
 function attributeWords(route: ShownRoute): string {
   const list = (text: string): string => `[ ${text} ]`;
   return [
     `next-hop ${route.nextHop ?? 'self'}`,
     ...(route.origin === undefined ? [] : [`origin ${route.origin.toLowerCase()}`]),
-    ...(route.asPath === undefined ? [] : [`as-path ${list(route.asPath)}`]),
+    ...(route.asPath === undefined
+      ? []
+      : [
+          `as-path ${list(route.asPath.replace(/\{([^}]*)\}/g, (_, set: string) => `( ${set.replaceAll(',', ' ')} )`))}`,
+        ]),
     ...(route.med === undefined ? [] : [`med ${route.med}`]),
     ...(route.localPref === undefined ? [] : [`local-preference ${route.localPref}`]),
     ...(route.atomicAggregate === undefined ? [] : ['atomic-aggregate']),
     ...(route.aggregator === undefined ? [] : [`aggregator ( ${route.aggregator.replace(' ', ':')} )`]),
-    ...(route.communities === undefined ? [] : [`community ${list(route.communities)}`]),
+    ...(route.communities === undefined
+      ? []
+      : [`community ${list(route.communities.split(' ').map(plainCommunity).join(' '))}`]),
     ...(route.largeCommunities === undefined ? [] : [`large-community ${list(route.largeCommunities)}`]),
     ...(route.extendedCommunities === undefined
       ? []

@@ -76,6 +76,7 @@ export const capabilityScenarios: readonly PairScenario[] = [
     ...common,
     name: 'OPEN with extended optional parameters',
     rfc: 'RFC 9072',
+    lacks: { ExaBGP: 'does not know them' },
     node: { extendedOpenParameters: true },
     async run(meeting) {
       await meeting.established();
@@ -86,7 +87,7 @@ export const capabilityScenarios: readonly PairScenario[] = [
     ...common,
     name: 'a refresh with its begin and end marked',
     rfc: 'RFC 7313',
-    lacks: { GoBGP: 'does not offer it', ExaBGP: 'marks nothing unless it sends routes again' },
+    lacks: { GoBGP: 'does not offer it', ExaBGP: 'ends the session when asked' },
     peer: { enhancedRefresh: true },
     async run(meeting) {
       const before = await meeting.established();

@@ -198,8 +198,8 @@ export const lifeScenarios: readonly StepScenario[] = [
     lacks: { ExaBGP: 'cannot be told to stay down' },
     rfc: 'RFC 4271 §6.8',
     async run(chain) {
-      // GoBGP takes the connection that is there first and closes any other: there is nothing to resolve, once is enough.
-      const isFirstTaken = chain.daemon.name === 'GoBGP';
+      // These take the connection that is there first and close any other: there is nothing to resolve, once is enough.
+      const isFirstTaken = chain.daemon.name === 'GoBGP' || chain.daemon.name === 'OpenBGPD';
       const rounds = isFirstTaken ? 1 : COLLISIONS;
       for (let round = 0; round < rounds; round++) await collide(chain, isFirstTaken ? 1 : 2);
       return isFirstTaken ? 'takes the first' : `${rounds} times two connections`;

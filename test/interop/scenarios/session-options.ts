@@ -87,6 +87,7 @@ const cases: readonly Case[] = [
   {
     subject: 'sessions',
     name: 'shut down: the daemon is told why',
+    lacks: { ExaBGP: 'cannot read a NOTIFICATION with a text' },
     rfc: 'RFC 9003 §2',
     nodeSettings: { shutdown: true, shutdownText: MAINTENANCE },
     isDown: true,
