@@ -7,17 +7,6 @@ const common = { subject: 'fabric', on: 'shared network', kind: 'ebgp' } as cons
 export const fabricScenarios: readonly PairScenario[] = [
   {
     ...common,
-    name: 'multihop',
-    node: { multihop: 5 },
-    peer: { multihop: 5 },
-    async run(meeting) {
-      expect((await meeting.established()).options.multihopTtl).toBe(5);
-      await meeting.toDaemon(1);
-      return undefined;
-    },
-  },
-  {
-    ...common,
     name: 'IPv4 routes with IPv6 next hops, to the daemon',
     rfc: 'RFC 8950',
     transport: 'ipv6',

@@ -60,6 +60,7 @@ export const policyScenarios: readonly PairScenario[] = [
     ...common,
     name: 'the own AS number in a path: not used, unless so often is allowed',
     rfc: 'RFC 4271 §9.1.2',
+    lacks: { GoBGP: 'sends no path to an AS that is in it' },
     node: { numAllowedLocalASNumbers: 1 },
     async run(meeting) {
       await meeting.established();
