@@ -89,6 +89,7 @@ export class Chain {
     node.ip(`-6 route add fd00:3::/64 via ${addresses.peer.ipv6}`);
     peer.ip(`route add 10.1.0.0/24 via ${addresses.node.ipv4}`);
     peer.ip(`-6 route add fd00:1::/64 via ${addresses.node.ipv6}`);
+    carriersUp(node);
     this.daemon = startDaemon(options.daemon, peer, this.daemonOptions());
     if (options.password !== undefined) node.write(PASSWORD_FILE, options.password);
     this.node = startPodroute(node, this.#nodeConfig());
@@ -317,6 +318,15 @@ export class Chain {
   async close(): Promise<void> {
     await this.lab.close();
   }
+}
+
+/**
+ * Waits until the kernel says of every link of a host that it has its carrier: it does so a moment after packets pass, and until then Node does
+ * not list the addresses there.
+ */
+export function carriersUp(host: LabHost): void {
+  const isDown = 'ip -o link show up type veth | grep -vq "state UP"';
+  host.run(['timeout', '10', 'sh', '-c', `while ${isDown}; do :; done`]);
 }
 
 /** podrouted runs and has logged no error: a bug of its own would be one. @throws Error with the lines */

@@ -9,7 +9,7 @@ import { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { type Daemon, type DaemonName, type NeighborOptions, startDaemon } from '../daemons/daemon.ts';
 import type { PairScenario } from '../scenario.ts';
-import { expectQuietLog } from './chain.ts';
+import { carriersUp, expectQuietLog } from './chain.ts';
 import { type ShownRoute, shown } from './shown-route.ts';
 
 /** Kinds of pairs: how the AS numbers of podrouted and the daemon relate. */
@@ -76,6 +76,7 @@ export class Pair {
     for (const i of scenarios.keys()) {
       lab.link(node, `peer${i}`, both(linkOf(i).node), peer, `node${i}`, both(linkOf(i).peer));
     }
+    carriersUp(node);
     const asns = pairKinds[kind];
     this.daemon = startDaemon(daemon, peer, {
       asn: asns.peer,

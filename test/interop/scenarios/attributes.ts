@@ -99,17 +99,6 @@ export const attributeScenarios: readonly PairScenario[] = [
   },
   {
     ...common,
-    name: 'graceful shutdown: what the daemon is told says so',
-    rfc: 'RFC 8326 §4',
-    node: { gracefulShutdown: true },
-    async run(meeting) {
-      await meeting.established();
-      expect((await meeting.toDaemon(1)).communities).toBe('graceful-shutdown');
-      return undefined;
-    },
-  },
-  {
-    ...common,
     name: 'graceful shutdown: what the daemon says is the last to be used',
     rfc: 'RFC 8326 §4',
     async run(meeting) {

@@ -34,8 +34,9 @@ async function collide(chain: Chain, connections: number): Promise<void> {
   await waitFor('no connection', () => chain.connections().length === 0);
   chain.dropData();
   try {
-    chain.daemon.enable(chain.nodeAddress);
-    chain.node.bgpctl('enable', 'peer');
+    const enable = [() => chain.daemon.enable(chain.nodeAddress), () => chain.node.bgpctl('enable', 'peer')];
+    // Who takes the first connection alone must find podrouted ready: the end of a refused connection is among what is dropped.
+    for (const side of connections === 1 ? enable.reverse() : enable) side();
     await waitFor('connections from both sides', () => chain.connections().length >= connections, 20_000);
   } finally {
     chain.passData();

@@ -24,40 +24,6 @@ export const policyScenarios: readonly PairScenario[] = [
   },
   {
     ...common,
-    name: "as-override: the daemon's own AS number in a path is replaced",
-    node: { asOverride: true },
-    async run(meeting) {
-      await meeting.established();
-      const route = await meeting.toDaemon(1, { asPath: parseAsPath('65001 65020 7') ?? [] });
-      expect(route.asPath).toBe('65010 65001 65010 7');
-      return undefined;
-    },
-  },
-  {
-    ...common,
-    name: 'private AS numbers are taken out of paths',
-    rfc: 'RFC 6996',
-    node: { removePrivateAS: { all: true } },
-    async run(meeting) {
-      await meeting.established();
-      const route = await meeting.toDaemon(1, { asPath: parseAsPath('65001 64512 3') ?? [] });
-      expect(route.asPath).toBe('65010 3');
-      return undefined;
-    },
-  },
-  {
-    ...common,
-    name: 'another AS number of its own towards the daemon',
-    node: { localASNumber: 65099 },
-    peer: { asn: 65099 },
-    async run(meeting) {
-      await meeting.established();
-      expect((await meeting.toDaemon(1)).asPath).toBe('65099 65001');
-      return undefined;
-    },
-  },
-  {
-    ...common,
     name: 'the own AS number in a path: not used, unless so often is allowed',
     rfc: 'RFC 4271 §9.1.2',
     lacks: { GoBGP: 'sends no path to an AS that is in it' },
