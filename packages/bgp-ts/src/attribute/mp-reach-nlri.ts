@@ -9,8 +9,9 @@ import { isMpNextHopLength, isNextHopHost, type MpNextHop, readMpNextHop, writeM
 /**
  * MP_REACH_NLRI (type 14, optional non-transitive), RFC 4760 §3, RFC 2545 §3. Value: AFI (2), SAFI (1), length of the next hop (1), next
  * hop, reserved (1), NLRI.
- * Malformed (cut short, next hop of a wrong length, NLRI malformed): session reset, RFC 7606 §7.11 and §5.3, which leave the choice of
- * disabling the family instead. A next hop that is no host address: treat-as-withdraw, as for NEXT_HOP. Other families stay octets.
+ * Malformed (next hop of a wrong length, NLRI malformed, cut short): session reset, RFC 7606 §7.11 and §5.3, which leave the choice of
+ * disabling the family instead: decode.ts takes it where AFI and SAFI are there and known. A next hop that is no host address:
+ * treat-as-withdraw, as for NEXT_HOP. Other families stay octets.
  */
 export const mpReachNlriCodec: AttributeCodec<MpReach> = {
   name: 'MP_REACH_NLRI',

@@ -6,7 +6,8 @@ import type { AttributeCodec } from './codec.ts';
 
 /**
  * MP_UNREACH_NLRI (type 15, optional non-transitive), RFC 4760 §4. Value: AFI (2), SAFI (1), withdrawn NLRI.
- * Malformed (cut short, NLRI malformed): session reset, RFC 7606 §7.12 and §5.3. Other families stay octets.
+ * Malformed (NLRI malformed, cut short): session reset, or the family disabled, as MP_REACH_NLRI, RFC 7606 §7.12 and §5.3. Other families
+ * stay octets.
  */
 export const mpUnreachNlriCodec: AttributeCodec<MpUnreach> = {
   name: 'MP_UNREACH_NLRI',
