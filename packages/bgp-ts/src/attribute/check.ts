@@ -45,15 +45,14 @@ export interface UpdateContents {
 
 /**
  * What all problems of an UPDATE come to: the strongest one (RFC 7606 §3 h); `undefined` for none. With attributes but no routes announced,
- * the routes may have been lost in the damage, so all but attribute discard becomes a session reset (§5.2).
+ * the routes may have been lost in the damage, so treat-as-withdraw becomes a session reset (§5.2).
  */
 export function updateProblem(
   problems: readonly AttributeProblem[],
   contents: UpdateContents,
 ): AttributeProblem | undefined {
   const strongest = strongestProblem(problems);
-  if (!strongest || strongest.action === 'attribute-discard') return strongest;
-  if (strongest.action !== 'treat-as-withdraw') return strongest;
+  if (strongest?.action !== 'treat-as-withdraw') return strongest;
   if (contents.announces || !contents.hasOtherAttributes) return strongest;
   const message = `${strongest.message}; no routes found to withdraw`;
   return { ...strongest, action: 'session-reset', message };
