@@ -317,6 +317,38 @@ const malformed: readonly Malformed[] = [
   },
   { name: 'LARGE_COMMUNITY without value', octets: 'c0 20 00', action: withdraw, subcode: 5, rfc: '8092 §6' },
   { name: 'ONLY_TO_CUSTOMER of 3', octets: 'c0 23 03 00fde8', action: withdraw, subcode: 5, rfc: '9234 §5' },
+  // RFC 7311 §3
+  { name: 'AIGP without value', octets: '80 1a 00', action: discard, subcode: 5, rfc: '7606 §4' },
+  { name: 'AIGP of another TLV', octets: '80 1a 04 02 0004 00', action: discard, subcode: 9, rfc: '7311 §3' },
+  {
+    name: 'AIGP with a metric of 7 octets',
+    octets: '80 1a 0a 01 000a 00000000000001',
+    action: discard,
+    subcode: 9,
+    rfc: '7311 §3',
+  },
+  {
+    name: 'AIGP with a TLV that does not fit',
+    octets: '80 1a 0b 01 000c 0000000000000001',
+    action: discard,
+    subcode: 9,
+    rfc: '7311 §3',
+  },
+  {
+    name: 'AIGP with a TLV shorter than its head',
+    octets: '80 1a 0e 01 000b 0000000000000001 02 0002',
+    action: discard,
+    subcode: 9,
+    rfc: '7311 §3',
+  },
+  {
+    name: 'AIGP with octets left over',
+    octets: '80 1a 0d 01 000b 0000000000000001 0200',
+    action: discard,
+    subcode: 9,
+    rfc: '7311 §3',
+  },
+  { name: 'AIGP of 2^64-1', octets: '80 1a 0b 01 000b ffffffffffffffff', action: discard, subcode: 9, rfc: '7311 §3' },
   // RFC 7606 §3 c
   { name: 'ORIGIN optional', octets: 'c0 01 01 00', action: withdraw, subcode: 4, rfc: '7606 §3 c' },
   { name: 'AS_PATH not transitive', octets: '00 02 00', action: withdraw, subcode: 4, rfc: '7606 §3 c' },

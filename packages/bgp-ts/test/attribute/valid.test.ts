@@ -126,6 +126,14 @@ const valid: readonly Valid[] = [
     value: { largeCommunities: [{ globalAdmin: 65536, local1: 1, local2: 0xffffffff }] },
     text: '65536:1:4294967295',
   },
+  // RFC 7311 §3: TLVs of type, length with both, value; type 1 is the metric
+  { name: 'AIGP', octets: '80 1a 0b  01 000b 0000000000000064', value: { aigp: { metric: 100n } }, text: '100' },
+  {
+    name: 'AIGP above 32 bits, and other TLVs behind it',
+    octets: '80 1a 1b  01 000b fffffffffffffffe  01 000b 0000000000000001  02 0005 abcd',
+    value: { aigp: { metric: 0xffff_ffff_ffff_fffen, further: hex('01000b0000000000000001 020005abcd') } },
+    text: '18446744073709551614',
+  },
   { name: 'ONLY_TO_CUSTOMER', octets: 'c0 23 04 0000fde8', value: { onlyToCustomer: 65000 }, text: '65000' },
   {
     name: 'unknown optional transitive',

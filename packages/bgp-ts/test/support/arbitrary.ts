@@ -90,6 +90,14 @@ const optional = {
     maxLength: 5,
     selector: (c) => `${c.globalAdmin}:${c.local1}:${c.local2}`,
   }),
+  aigp: fc.record(
+    {
+      metric: fc.bigInt({ min: 0n, max: 0xffff_ffff_ffff_fffen }),
+      // one TLV of another type
+      further: fc.uint8Array({ maxLength: 8 }).map((value) => Uint8Array.of(2, 0, 3 + value.length, ...value)),
+    },
+    { requiredKeys: ['metric'] },
+  ),
   onlyToCustomer: u32,
   unknown: fc
     .uniqueArray(unknownAttribute, { minLength: 1, maxLength: 3, selector: (a) => a.code })
