@@ -78,7 +78,7 @@ describe.skipIf(!isRoot)('nodes as clients of a reflector behind a router', () =
   function startReflector(): void {
     const spec = { peerPrefixes: ['10.0.0.0/8'], asNumber: AS, routeReflectorClient: true, families: ['ipv4', 'ipv6'] };
     const config = yaml(
-      resource('BGPConfiguration', 'default', { listenPort: PORT }),
+      resource('BGPConfiguration', 'default', { listenPort: PORT, listenAddresses: ['10.9.0.1'] }),
       resource('Node', 'rr', { asNumber: AS, ipv4Address: '10.9.0.1/24', routeReflectorClusterID: '1.1.1.1' }),
       resource('BGPPeer', 'clients', { ...spec, policy: { import: 'accept', export: 'accept' } }),
     );
@@ -118,6 +118,11 @@ describe.skipIf(!isRoot)('nodes as clients of a reflector behind a router', () =
       kind: 'ibgp',
     });
   }
+
+  test('it listens on the address and port that it was given, and on no other', () => {
+    const listening = reflectorHost.run(['ss', '-H', '-l', '-t', '-n']).trim().split('\n');
+    expect(listening.map((line) => line.split(/\s+/)[3])).toEqual([`10.9.0.1:${PORT}`]);
+  });
 
   test('the reflector runs without any right and writes no kernel routes', async () => {
     const status = readFileSync(`/proc/${reflectorPid}/status`, 'utf8');
