@@ -11,6 +11,9 @@ export interface SessionKind {
   readonly isConfederationMember: boolean;
 }
 
+/** What becomes of next hops, by its word in a BGPPeer. */
+export const NEXT_HOP_MODES = { Auto: 'auto', Self: 'self', Keep: 'unchanged' } as const;
+
 /** Fields that mean something on eBGP sessions only. */
 const EBGP_FIELDS = ['asOverride', 'removePrivateAS', 'localRole', 'strictRole'] as const;
 
@@ -55,13 +58,8 @@ export function attributeRules(
     nextHopOf:
       nextHop?.ebgp === undefined && nextHop?.ibgp === undefined
         ? undefined
-        : { ebgp: mode(nextHop.ebgp), ibgp: mode(nextHop.ibgp) },
+        : { ebgp: nextHop.ebgp && NEXT_HOP_MODES[nextHop.ebgp], ibgp: nextHop.ibgp && NEXT_HOP_MODES[nextHop.ibgp] },
     nextHopIn: nextHop?.import === 'Peer' ? 'peer' : undefined,
   };
   return Object.fromEntries(Object.entries(rules).filter(([, value]) => value !== undefined));
-}
-
-function mode(word: 'Auto' | 'Self' | 'Keep' | undefined): 'auto' | 'self' | 'unchanged' | undefined {
-  if (word === undefined) return undefined;
-  return word === 'Auto' ? 'auto' : word === 'Self' ? 'self' : 'unchanged';
 }

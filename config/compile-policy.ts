@@ -11,12 +11,14 @@ import type {
   DesiredTerm,
   PolicyMode,
 } from './desired-state.ts';
-import type {
-  BgpFilterConditions,
-  BgpFilterOperation,
-  BgpFilterResource,
-  BgpFilterRule,
-  BgpFilterSpec,
+import {
+  ALL_FILTER_LISTS,
+  type BgpFilterConditions,
+  type BgpFilterOperation,
+  type BgpFilterResource,
+  type BgpFilterRule,
+  type BgpFilterSpec,
+  FILTER_LISTS,
 } from './resources/bgp-filter.ts';
 import type { PrefixEntry } from './resources/policy-sets.ts';
 import { community as readCommunity } from './values.ts';
@@ -100,7 +102,7 @@ export class PolicyBook {
   }
 
   #filterTerms(filter: BgpFilterResource, direction: Direction): DesiredTerm[] {
-    return listsOf(direction).flatMap((list) => {
+    return FILTER_LISTS[direction].flatMap((list) => {
       const family = familyOf(list);
       const normal = this.#normalPriority(family ?? 'ipv4-unicast');
       return (filter.spec[list] ?? []).map((rule, i): DesiredTerm => {
@@ -213,13 +215,6 @@ interface NamedSets {
   communities(name: string): readonly DesiredCommunityPattern[];
 }
 
-/** Rules of one direction: first those of both families. */
-function listsOf(direction: Direction) {
-  return direction === 'import'
-    ? (['import', 'importV4', 'importV6'] as const)
-    : (['export', 'exportV4', 'exportV6'] as const);
-}
-
 function familyOf(list: string): FamilyName | undefined {
   if (list.endsWith('V4')) return 'ipv4-unicast';
   return list.endsWith('V6') ? 'ipv6-unicast' : undefined;
@@ -227,7 +222,7 @@ function familyOf(list: string): FamilyName | undefined {
 
 function modeOf(direction: Direction, request: PolicyRequest): PolicyMode {
   if (request.dialect === 'calico') return 'calico';
-  const hasRules = request.filters.some(({ spec }) => listsOf(direction).some((list) => spec[list] !== undefined));
+  const hasRules = request.filters.some(({ spec }) => FILTER_LISTS[direction].some((list) => spec[list] !== undefined));
   if (request.default !== undefined || hasRules) return 'configured';
   return request.kind === 'ebgp' ? 'rfc8212' : 'ibgp';
 }
@@ -266,7 +261,7 @@ function defaultName(direction: Direction, mode: PolicyMode, verdict: 'accept' |
 }
 
 function allRules(spec: BgpFilterSpec): BgpFilterRule[] {
-  return [...listsOf('import'), ...listsOf('export')].flatMap((list): BgpFilterRule[] => spec[list] ?? []);
+  return ALL_FILTER_LISTS.flatMap((list): BgpFilterRule[] => spec[list] ?? []);
 }
 
 function usesPriority(rule: BgpFilterRule): boolean {

@@ -1,6 +1,6 @@
 import { type FamilyName, formatIp, type IpAddress, ipEquals, isLinkLocal } from 'bgp-ts';
 import { type Cluster, type ClusterNode, nodeAddress } from './cluster.ts';
-import { attributeRules } from './compile-attributes.ts';
+import { attributeRules, NEXT_HOP_MODES } from './compile-attributes.ts';
 import type { PolicyBook } from './compile-policy.ts';
 import type {
   DesiredMaxPrefixes,
@@ -100,7 +100,7 @@ export class SessionCompiler {
       routeReflectorClient: this.#isClient(peer, kind, remote),
       nextHop: nextHopMode(spec, kind),
       maxPrefixes: maxPrefixes(spec),
-      maxPrefixesOut: maxPrefixesOut(spec),
+      maxPrefixesOut: spec.maxPrefixesOut && prefixLimit(spec.maxPrefixesOut),
       allowOwnAs: spec.numAllowedLocalASNumbers ?? 0,
       ...this.#policyOf(peer, origin, kind),
       restartSeconds:
@@ -225,30 +225,22 @@ export function reporterOf(peer: BgpPeerResource): Reporter {
 }
 
 function nextHopMode(spec: BgpPeerSpec, kind: 'ebgp' | 'ibgp'): 'auto' | 'self' | 'unchanged' {
-  if (spec.nextHopMode === 'Self') return 'self';
-  if (spec.nextHopMode === 'Keep') return 'unchanged';
-  return spec.nextHopMode === undefined && spec.keepOriginalNextHop === true && kind === 'ebgp' ? 'unchanged' : 'auto';
+  const byDefault = spec.keepOriginalNextHop === true && kind === 'ebgp' ? 'Keep' : 'Auto';
+  return NEXT_HOP_MODES[spec.nextHopMode ?? byDefault];
 }
 
-function maxPrefixesOut({ maxPrefixesOut: written }: BgpPeerSpec): DesiredMaxPrefixesOut | undefined {
-  return (
-    written && {
-      count: written.count,
-      action: written.action ?? 'restart',
-      restartSeconds: written.restartTime ?? 300,
-    }
-  );
+function prefixLimit({
+  count,
+  action,
+  restartTime,
+}: NonNullable<BgpPeerSpec['maxPrefixesOut']>): DesiredMaxPrefixesOut {
+  return { count, action: action ?? 'restart', restartSeconds: restartTime ?? 300 };
 }
 
 function maxPrefixes({ maxPrefixes: written }: BgpPeerSpec): DesiredMaxPrefixes | undefined {
-  return (
-    written && {
-      count: written.count,
-      warnPercent: written.warnPercent ?? 80,
-      action: written.action ?? 'restart',
-      restartSeconds: written.restartTime ?? 300,
-    }
-  );
+  if (written === undefined) return undefined;
+  const { count, ...more } = prefixLimit(written);
+  return { count, warnPercent: written.warnPercent ?? 80, ...more };
 }
 
 /** What a family says, else what is said for both. */

@@ -16,6 +16,7 @@ import type {
 import { type Origin, Reporter } from './document.ts';
 import { didYouMean, hasErrors, type Problem, uniqueProblems } from './problem.ts';
 import type { ResourceSet } from './resource-set.ts';
+import { ALL_FILTER_LISTS } from './resources/bgp-filter.ts';
 import { defaultBlockLength } from './resources/ip-pool.ts';
 import type { SpeakerSpec } from './resources/speaker.ts';
 import { formatSelector } from './selector.ts';
@@ -271,7 +272,7 @@ function checkSets({ filters, prefixSets, asPathSets, communitySets }: ResourceS
   ] as const;
   for (const { name, spec, origin } of filters) {
     const report = new Reporter(origin, `BGPFilter ${name}`);
-    for (const list of ['import', 'export', 'importV4', 'exportV4', 'importV6', 'exportV6'] as const) {
+    for (const list of ALL_FILTER_LISTS) {
       for (const [i, rule] of (spec[list] ?? []).entries()) {
         for (const { field, kind, sets } of kinds) {
           const check = (wanted: readonly string[] | undefined, path: PropertyKey[]) => {

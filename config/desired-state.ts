@@ -206,13 +206,9 @@ export type DesiredPassword =
   | { readonly type: 'unreadable'; readonly reason: string };
 
 /** Most prefixes per family that a peer may send (RFC 4486: Cease/1). */
-export interface DesiredMaxPrefixes {
-  readonly count: number;
+export interface DesiredMaxPrefixes extends DesiredMaxPrefixesOut {
   /** Share of `count`, in percent, that is worth a warning. */
   readonly warnPercent: number;
-  /** `warn`: only say so; `restart`: Cease and come back after `restartSeconds`; `shutdown`: Cease and stay down. */
-  readonly action: 'warn' | 'restart' | 'shutdown';
-  readonly restartSeconds: number;
 }
 
 /** Most prefixes per family that a peer is told: a guard against a mistake of our own. */

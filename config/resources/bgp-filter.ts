@@ -146,6 +146,15 @@ const podrouteSchema = z.strictObject({
   exportV6: z.array(z.strictObject(podrouteRule(6))).optional(),
 });
 
+/** The lists of rules of each direction, in the order in which they are tried: first those of both families. */
+export const FILTER_LISTS = {
+  import: ['import', 'importV4', 'importV6'],
+  export: ['export', 'exportV4', 'exportV6'],
+} as const;
+
+/** All of them. */
+export const ALL_FILTER_LISTS = [...FILTER_LISTS.import, ...FILTER_LISTS.export] as const;
+
 /** Import and export rules, of both families and by family. */
 export type BgpFilterSpec = z.infer<typeof podrouteSchema>;
 
@@ -176,7 +185,7 @@ export const podrouteBgpFilter: KindDefinition<'BGPFilter', BgpFilterSpec> = {
 };
 
 function filterRules(raw: RawMap, report: Reporter, dialect: Dialect): void {
-  for (const list of ['import', 'export', 'importV4', 'exportV4', 'importV6', 'exportV6']) {
+  for (const list of ALL_FILTER_LISTS) {
     const rules = raw[list];
     if (!Array.isArray(rules)) continue;
     for (const [i, rule] of rules.entries()) {

@@ -68,24 +68,15 @@ function direction<const T extends string>(defaults: readonly T[]) {
   );
 }
 
-const maxPrefixes = z.preprocess(
-  (value) => (typeof value === 'number' ? { count: value } : value),
-  z.strictObject({
-    count: field(integer(1, 0xffffffff)),
-    warnPercent: field(integer(1, 100)).optional(),
-    action: field(oneOf(['warn', 'restart', 'shutdown'])).optional(),
-    restartTime: field(secondsBetween(1, 86400)).optional(),
-  }),
-);
-
-const maxPrefixesOut = z.preprocess(
-  (value) => (typeof value === 'number' ? { count: value } : value),
-  z.strictObject({
-    count: field(integer(1, 0xffffffff)),
-    action: field(oneOf(['warn', 'restart', 'shutdown'])).optional(),
-    restartTime: field(secondsBetween(1, 86400)).optional(),
-  }),
-);
+/** A number of prefixes, or with what happens beyond it. */
+const prefixLimit = z.strictObject({
+  count: field(integer(1, 0xffffffff)),
+  action: field(oneOf(['warn', 'restart', 'shutdown'])).optional(),
+  restartTime: field(secondsBetween(1, 86400)).optional(),
+});
+const countAlone = (value: unknown) => (typeof value === 'number' ? { count: value } : value);
+const maxPrefixes = z.preprocess(countAlone, prefixLimit.extend({ warnPercent: field(integer(1, 100)).optional() }));
+const maxPrefixesOut = z.preprocess(countAlone, prefixLimit);
 
 const addPathDirections = { send: field(pathCount).optional(), receive: field(boolean).optional() };
 const addPath = z.strictObject({
