@@ -404,6 +404,10 @@ function toAction(operation: BgpFilterOperation): DesiredAction {
   if (operation.setNextHop !== undefined) return { type: 'set-next-hop', address: operation.setNextHop };
   if (operation.prependLocalAS !== undefined) return { type: 'prepend-local-as', times: operation.prependLocalAS };
   if (operation.prependLastAS !== undefined) return { type: 'prepend-last-as', times: operation.prependLastAS };
+  if (operation.setLinkBandwidth) {
+    const { rate, transitive = false } = operation.setLinkBandwidth;
+    return { type: 'set-link-bandwidth', octetsPerSecond: rate / 8, isTransitive: transitive };
+  }
   if (operation.setWeight !== undefined) return { type: 'set-weight', value: operation.setWeight };
   return { type: 'set-med', operation: addMED < 0 ? 'subtract' : 'add', value: Math.abs(addMED) };
 }

@@ -397,6 +397,7 @@ export type DesiredAction =
   | { readonly type: 'add-communities'; readonly communities: readonly DesiredCommunity[] }
   | { readonly type: 'set-communities'; readonly communities: readonly DesiredCommunity[] }
   | { readonly type: 'delete-communities'; readonly patterns: readonly DesiredCommunityPattern[] }
+  | { readonly type: 'set-link-bandwidth'; readonly octetsPerSecond: number; readonly isTransitive: boolean }
   | { readonly type: 'set-weight'; readonly value: number };
 
 /** A term of a policy. */

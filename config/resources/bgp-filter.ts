@@ -16,6 +16,7 @@ import {
   oneOf,
   wordOr,
 } from '../values.ts';
+import { linkBandwidth } from './link-bandwidth.ts';
 import { checkOrder, checkPrefixes, prefixEntry } from './policy-sets.ts';
 import { type Dialect, isSet, type KindDefinition, type Resource } from './resource.ts';
 
@@ -87,6 +88,7 @@ const podrouteOperation = {
   setNextHop: field(wordOr(['Self', 'Keep'], ipAddress)).optional(),
   prependLocalAS: field(integer(1, 10)).optional(),
   prependLastAS: field(integer(1, 10)).optional(),
+  setLinkBandwidth: linkBandwidth.optional(),
   setWeight: field(integer(0, 65535)).optional(),
 };
 

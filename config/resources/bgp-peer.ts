@@ -2,7 +2,6 @@ import { z } from 'zod';
 import { isRawMap, type RawMap, type Reporter } from '../document.ts';
 import {
   asNumber,
-  bitRate,
   boolean,
   cidr,
   field,
@@ -20,6 +19,7 @@ import {
   text,
   wordOr,
 } from '../values.ts';
+import { linkBandwidth } from './link-bandwidth.ts';
 import { atMostOne, type Dialect, isSet, type KindDefinition, type Resource } from './resource.ts';
 
 /** Names of Secrets and of their keys; they also become file names, so nothing that leads out of a directory. */
@@ -91,12 +91,6 @@ const removePrivateAs = z.preprocess(
   z
     .strictObject({ all: field(boolean).optional(), replaceAS: field(boolean).optional() })
     .transform(({ all, replaceAS }) => ({ all: all ?? false, replace: replaceAS ?? false })),
-);
-
-/** The bandwidth of the link to the peer, `10G`, or with whether other ASes are told. */
-const linkBandwidth = z.preprocess(
-  (value) => (typeof value === 'object' ? value : { rate: value }),
-  z.strictObject({ rate: field(bitRate), transitive: field(boolean).optional() }),
 );
 
 const podrouteSchema = z.strictObject({

@@ -1,4 +1,11 @@
-import { neighbourAs, type PathAttributes, prependAsPath } from 'bgp-ts';
+import {
+  AS_TRANS,
+  makeLinkBandwidth,
+  neighbourAs,
+  type PathAttributes,
+  parseLinkBandwidth,
+  prependAsPath,
+} from 'bgp-ts';
 import { unreachable } from '../../lib/result.ts';
 import { fitsExtended, fitsLarge, fitsStandard } from './community-match.ts';
 import type { CommunityPattern, CommunityValue, PolicyAction, PolicyRoute } from './policy.ts';
@@ -62,6 +69,9 @@ export function applyAction(action: PolicyAction, route: Pick<PolicyRoute, 'peer
     case 'delete-communities':
       changes.attributes = deleteCommunities(attributes, action.patterns);
       return;
+    case 'set-link-bandwidth':
+      changes.attributes = setLinkBandwidth(attributes, action, route.peer.localAs);
+      return;
     case 'set-weight':
       changes.weight = action.value;
       return;
@@ -92,6 +102,20 @@ function without<K extends keyof PathAttributes>(attributes: PathAttributes, key
   if (attributes[key] === undefined) return attributes;
   const { [key]: _, ...rest } = attributes;
   return rest as PathAttributes;
+}
+
+/** An AS number that does not fit in two octets is told as AS_TRANS (RFC 6793 §2). */
+function setLinkBandwidth(
+  attributes: PathAttributes,
+  { octetsPerSecond, isTransitive }: Extract<PolicyAction, { readonly type: 'set-link-bandwidth' }>,
+  localAs: number,
+): PathAttributes {
+  const before = attributes.extendedCommunities ?? [];
+  const asn = localAs > 0xffff ? AS_TRANS : localAs;
+  const wanted = makeLinkBandwidth({ asn, octetsPerSecond, isTransitive });
+  const others = before.filter((octets) => parseLinkBandwidth(octets) === undefined);
+  if (others.length === before.length - 1 && before.some((octets) => sameOctets(octets, wanted))) return attributes;
+  return { ...attributes, extendedCommunities: [...others, wanted] };
 }
 
 type Large = NonNullable<PathAttributes['largeCommunities']>[number];

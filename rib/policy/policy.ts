@@ -134,6 +134,8 @@ export type PolicyAction =
   /** Replaces the communities of the kinds that are listed; an empty list removes all of all kinds. */
   | { readonly type: 'set-communities'; readonly communities: readonly CommunityValue[] }
   | { readonly type: 'delete-communities'; readonly patterns: readonly CommunityPattern[] }
+  /** Puts a link bandwidth (draft-ietf-idr-link-bandwidth) in place of any there is, with the AS number this node shows to the peer. */
+  | { readonly type: 'set-link-bandwidth'; readonly octetsPerSecond: number; readonly isTransitive: boolean }
   /** Local preference of this speaker alone, compared before LOCAL_PREF. */
   | { readonly type: 'set-weight'; readonly value: number };
 

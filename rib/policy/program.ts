@@ -159,6 +159,7 @@ const aspectOfAction: Readonly<Record<PolicyAction['type'], Aspect | undefined>>
   'add-communities': 'communities',
   'set-communities': 'communities',
   'delete-communities': 'communities',
+  'set-link-bandwidth': 'communities',
   'set-weight': undefined,
 };
 

@@ -213,6 +213,11 @@ const actions: fc.Arbitrary<PolicyAction> = fc.oneof(
   fc.record({ type: fc.constant('add-communities' as const), communities: communityValues }),
   fc.record({ type: fc.constant('set-communities' as const), communities: communityValues }),
   fc.record({ type: fc.constant('delete-communities' as const), patterns: fc.array(pattern, { maxLength: 2 }) }),
+  fc.record({
+    type: fc.constant('set-link-bandwidth' as const),
+    octetsPerSecond: fc.constantFrom(1, 1.25e9),
+    isTransitive: fc.boolean(),
+  }),
   fc.record({ type: fc.constant('set-weight' as const), value: fc.nat({ max: 3 }) }),
 );
 

@@ -1,4 +1,4 @@
-import { ip, type PathAttributes, parseAsPath, parseCommunity, prefix } from 'bgp-ts';
+import { ip, makeLinkBandwidth, type PathAttributes, parseAsPath, parseCommunity, prefix } from 'bgp-ts';
 import { describe, expect, expectTypeOf, test } from 'vitest';
 import type { DesiredPolicy } from '../../../config/desired-state.ts';
 import { evaluate, preparePolicy } from '../../../rib/policy/evaluate.ts';
@@ -14,6 +14,9 @@ const reflector = calico('Node', 'a', 'bgp: { ipv4Address: 10.0.0.1/24, routeRef
 const pool = calico('IPPool', 'pods', 'cidr: 10.244.0.0/16');
 
 const communities = (...texts: string[]) => texts.map((text) => parseCommunity(text) ?? Number.NaN);
+
+const linkBandwidth = (kind: { isTransitive: boolean }) =>
+  makeLinkBandwidth({ asn: 64512, octetsPerSecond: 1e9, ...kind });
 
 const routeTarget = (n: number) => Uint8Array.of(0, 2, 0xfd, 0xe8, 0, 0, 0, n);
 
@@ -505,6 +508,16 @@ describe('podroute', () => {
     ['setCommunities, extended', 'setCommunities: ["rt:65000:9"]', { extendedCommunities: [routeTarget(9)] }],
     ['deleteCommunities, large', 'deleteCommunities: ["65000:*:5"]', { largeCommunities: undefined }],
     ['deleteCommunities, extended', 'deleteCommunities: ["rt:65000:*"]', { extendedCommunities: undefined }],
+    [
+      'setLinkBandwidth',
+      'setLinkBandwidth: 8G',
+      { extendedCommunities: [routeTarget(7), linkBandwidth({ isTransitive: false })] },
+    ],
+    [
+      'setLinkBandwidth, transitive',
+      'setLinkBandwidth: { rate: 8G, transitive: true }',
+      { extendedCommunities: [routeTarget(7), linkBandwidth({ isTransitive: true })] },
+    ],
     ['prependLastAS', 'prependLastAS: 2', { asPath: parseAsPath('65000 65000 65000 7') ?? [] }],
     ['prependLocalAS', 'prependLocalAS: 2', { asPath: parseAsPath('64512 64512 65000 7') ?? [] }],
   ];

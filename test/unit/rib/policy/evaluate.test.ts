@@ -292,6 +292,15 @@ const actions: readonly [string, readonly PolicyAction[], PathAttributes][] = [
     [{ type: 'delete-communities', patterns: [{ type: 'extended', hex: '****************' }] }],
     (({ extendedCommunities: _, ...rest }) => rest)(attributes),
   ],
+  [
+    'set link bandwidth takes the place of any other, of both forms',
+    [
+      { type: 'set-link-bandwidth', octetsPerSecond: 1, isTransitive: true },
+      { type: 'set-link-bandwidth', octetsPerSecond: 1.25e9, isTransitive: false },
+    ],
+    // 1.25e9 as 32-bit floating point (IEEE 754), after the AS number 64512.
+    { ...attributes, extendedCommunities: [extended, Uint8Array.of(0x40, 4, 0xfc, 0, 0x4e, 0x95, 0x02, 0xf9)] },
+  ],
   ['remove MED', [{ type: 'remove-med' }], (({ med: _, ...rest }) => rest)(attributes)],
   [
     'in order',
@@ -357,6 +366,20 @@ describe('actions', () => {
       expect(evaluate(policy([{ actions: [action] }]), route).attributes).toBe(attributes);
     });
   }
+
+  test('same object: the link bandwidth that it has', () => {
+    const action: PolicyAction = { type: 'set-link-bandwidth', octetsPerSecond: 5, isTransitive: false };
+    const has = evaluate(policy([{ actions: [action] }]), route).attributes;
+    expect(has).not.toBe(attributes);
+    expect(evaluate(policy([{ actions: [action] }]), { ...route, attributes: has }).attributes).toBe(has);
+  });
+
+  test('a link bandwidth of an AS number above 65535 has AS_TRANS', () => {
+    const actions: PolicyAction[] = [{ type: 'set-link-bandwidth', octetsPerSecond: 0, isTransitive: true }];
+    const wide = { ...route, attributes: {}, peer: { ...tor, localAs: 4200000000 } };
+    const { extendedCommunities = [] } = evaluate(policy([{ actions }]), wide).attributes;
+    expect(extendedCommunities).toEqual([Uint8Array.of(0, 4, 0x5b, 0xa0, 0, 0, 0, 0)]);
+  });
 
   test('removing a MED that is not there keeps the object', () => {
     const bare: PathAttributes = { origin: 0 };
