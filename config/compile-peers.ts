@@ -143,8 +143,8 @@ class PeerCompiler {
       if (!selectsNode(spec.peerSelector, self)) return;
     } else {
       const { peerIP, asNumber } = spec;
-      // `auto` and `external` say nothing of this end's number, so the mirror image takes it as it is
-      if (peerIP === undefined || typeof asNumber !== 'number' || asNumber !== self.asn) return;
+      // a word in place of the number (`auto`) does not name this end's: no mirror image is made of such a peering
+      if (peerIP === undefined || asNumber !== self.asn) return;
       const own = nodeAddress(self, peerIP.address.version);
       if (own === undefined || !ipEquals(own, peerIP.address)) return;
       if ((peerIP.port ?? spec.port ?? self.listenPort) !== self.listenPort) return;

@@ -179,6 +179,31 @@ const rows: readonly [string, Read<unknown>, unknown, unknown][] = [
     '65000:65536',
     new Error('"65000:65536": must be a community, where a part may be * or a range such as 100-199'),
   ],
+  // RFC 4360 §3: behind an AS number of two octets there are four, else two
+  [
+    'extended community pattern of a short AS number',
+    communityPattern,
+    'rt:65000:*',
+    { type: 'extended', hex: '0002fde8********' },
+  ],
+  [
+    'extended community pattern of a long AS number',
+    communityPattern,
+    'rt:65536:*',
+    { type: 'extended', hex: '020200010000****' },
+  ],
+  [
+    'extended community pattern of an address',
+    communityPattern,
+    'soo:192.0.2.1:*',
+    { type: 'extended', hex: '0103c0000201****' },
+  ],
+  [
+    'extended community pattern in hex',
+    communityPattern,
+    '0x0002FDE8****0007',
+    { type: 'extended', hex: '0002fde8****0007' },
+  ],
   ['selector', selector(), 'has(x)', { type: 'has', label: 'x' }],
   ['selector that does not parse', selector(), 'has(x', new Error('"has(x": expected ), not the end (column 6)')],
   ['selector with global()', selector(true), '!global()', new Error('"!global()": global() has no meaning here')],
