@@ -6,6 +6,7 @@ import type { DesiredPeer, DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
 import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { Fib } from '../fib/fib.ts';
+import { readInterfaceAddresses } from '../fib/interface-addresses.ts';
 import { NetlinkKernel } from '../fib/netlink-kernel.ts';
 import { NextHopTable } from '../fib/next-hop-table.ts';
 import type { HealthReply, ReloadReply } from '../lib/api.ts';
@@ -129,7 +130,7 @@ export class Daemon {
     this.#state = state;
     this.#log = log;
     this.#startedMs = this.#clock.wallMs();
-    const local = LocalAddresses.read();
+    const local = readLocalAddresses();
     this.#local = local;
     const nextHops =
       kernelRoutes && new NextHopTable(kernelRoutes, { table: MAIN_TABLE, ownProtocols: [state.fib.protocol] });
@@ -249,7 +250,7 @@ export class Daemon {
     this.#applyGateways(undefined, this.#state);
     this.#listen();
     this.#policies.replace(this.#state.policies);
-    const local = LocalAddresses.read();
+    const local = readLocalAddresses();
     for (const peer of numbered(this.#state)) {
       this.#speaker.addPeer(peerSettings(this.#state, peer, this.#policies, local));
     }
@@ -346,7 +347,7 @@ export class Daemon {
     this.#applyRoutes(state);
     this.#applyGateways(before, state);
     if (JSON.stringify(before.fib.neverInstall) !== JSON.stringify(state.fib.neverInstall)) this.#rib.resendSelected();
-    const local = LocalAddresses.read();
+    const local = this.#readLocal();
     const wanted = new Map(numbered(state).map((peer) => [peer.name, peer]));
     for (const { name } of numbered(before)) if (!wanted.has(name)) this.#speaker.removePeer(name);
     this.#applyUnnumberedPeers(state);
@@ -363,7 +364,7 @@ export class Daemon {
   #applyUnnumberedPeers(state: DesiredState): void {
     const unnumbered = state.peers.filter((peer) => peer.unnumbered);
     this.#speaker.setUnnumberedRules(
-      unnumbered.map((peer) => unnumberedRule(state, peer, this.#policies, () => LocalAddresses.read())),
+      unnumbered.map((peer) => unnumberedRule(state, peer, this.#policies, () => this.#readLocal())),
     );
   }
 
@@ -376,7 +377,7 @@ export class Daemon {
    * interface towards the peer had its own, or its carrier.
    */
   #ribSettings(name: string): RibPeerSettings | undefined {
-    const local = LocalAddresses.read();
+    const local = this.#readLocal();
     if (!local.equals(this.#local)) this.#rib.setOwnAddresses(local.all());
     this.#local = local;
     const peer = this.#state.peers.find((candidate) => candidate.name === name);
@@ -389,6 +390,16 @@ export class Daemon {
     const address = this.#speaker.find(name)?.peer.settings.address;
     if (dynamic === undefined || address === undefined) return undefined;
     return dynamicRule(this.#state, dynamic, this.#policies, local).settings(address).rib;
+  }
+
+  /** The addresses of this machine now; where the kernel cannot be asked, those that it had before. */
+  #readLocal(): LocalAddresses {
+    try {
+      return readLocalAddresses();
+    } catch (error) {
+      this.#log.warn('own addresses not read', { reason: errorMessage(error) });
+      return this.#local;
+    }
   }
 
   /** Brings what this node originates, and the discard routes under it, to what `state` says. */
@@ -546,6 +557,10 @@ function forwardingReading(
     checkNextHops: () => fib.checkNextHops(),
     linkName: (ifIndex) => nextHops.linkName(ifIndex),
   };
+}
+
+function readLocalAddresses(): LocalAddresses {
+  return new LocalAddresses(readInterfaceAddresses());
 }
 
 function apiProblem(problem: ConfigurationError['problems'][number]) {

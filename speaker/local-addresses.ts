@@ -1,5 +1,4 @@
-import { networkInterfaces } from 'node:os';
-import { type IpAddress, ipEquals, isLinkLocal, maskIp, type Prefix, parseIp, prefixContains } from 'bgp-ts';
+import { type IpAddress, ipEquals, isLinkLocal, type Prefix, prefixContains } from 'bgp-ts';
 
 interface LocalAddress {
   readonly interfaceName: string;
@@ -13,20 +12,6 @@ export class LocalAddresses {
 
   constructor(addresses: readonly LocalAddress[]) {
     this.#addresses = addresses;
-  }
-
-  /** Reads them from the system. */
-  static read(): LocalAddresses {
-    const addresses: LocalAddress[] = [];
-    for (const [interfaceName, entries] of Object.entries(networkInterfaces())) {
-      for (const entry of entries ?? []) {
-        const address = parseIp(entry.address);
-        const length = Number(entry.cidr?.split('/')[1]);
-        if (address === undefined || Number.isNaN(length)) continue;
-        addresses.push({ interfaceName, address, subnet: { address: maskIp(address, length), length } });
-      }
-    }
-    return new LocalAddresses(addresses);
   }
 
   /** All of them: a received path that names one as its next hop is never used (RFC 4271 §5.1.3). */

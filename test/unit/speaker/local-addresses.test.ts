@@ -1,5 +1,6 @@
 import { formatIp, ip, prefix } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
+import { readInterfaceAddresses } from '../../../fib/interface-addresses.ts';
 import { LocalAddresses } from '../../../speaker/local-addresses.ts';
 
 const entry = (interfaceName: string, address: string, subnet: string) => ({
@@ -44,7 +45,7 @@ test('all of them are known, for no received path may name one as its next hop',
 });
 
 test('this machine has a loopback address', () => {
-  expect(LocalAddresses.read().all().map(formatIp)).toContain('127.0.0.1');
+  expect(new LocalAddresses(readInterfaceAddresses()).all().map(formatIp)).toContain('127.0.0.1');
 });
 
 test('are compared as they are on the interfaces', () => {
