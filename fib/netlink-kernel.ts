@@ -141,11 +141,11 @@ export class NetlinkKernel implements KernelRoutes {
 
   /**
    * Lets others have the kernel's lock of routes and interfaces, which a table being written takes for every route: from the next send on
-   * (`SEND_OCTETS`), until called with false. Writing goes on all the same, slowly, so that nobody can hold it up for good.
+   * (`SEND_OCTETS`), until called with false. Writing goes on all the same, slowly, so that nobody can hold it up for good. A pause that was
+   * begun is not cut short: pods come in rows, and the next one would find the writer in the middle of a send.
    */
   giveWay(isWanted: boolean): void {
     Atomics.store(this.#giveWay, 0, isWanted ? 1 : 0);
-    if (!isWanted) Atomics.notify(this.#giveWay, 0);
   }
 
   watch(watcher: KernelWatcher): () => void {

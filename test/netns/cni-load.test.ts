@@ -84,14 +84,13 @@ describe.skipIf(!isRoot)('pods are wired while a table loads', () => {
     return runs.map(({ tookMs }) => tookMs);
   }
 
-  // Into the tables alone nine ADDs in ten are in time; others may come while the code of the tables is still being compiled, when a turn of
-  // the event loop takes several times as long. Into the kernel both need its one lock for routes and interfaces, which it keeps for 80 to
-  // 380 ms whenever it resizes its trie: who comes then waits, and the median says whether the route writer gives way otherwise.
+  // Nine ADDs in ten are in time. Others may come while the code of the tables is still being compiled, when a turn of the event loop takes several
+  // times as long, or while the kernel resizes its trie: it keeps its one lock for routes and interfaces for 60 to 380 ms then.
   const cases = [
-    { name: '1,000,000 routes into the tables', routes: 1_000_000, hasFib: false, leastPods: 10, share: 0.9 },
-    { name: '200,000 routes into the tables and the kernel', routes: 200_000, hasFib: true, leastPods: 3, share: 0.5 },
+    { name: '1,000,000 routes into the tables', routes: 1_000_000, hasFib: false, leastPods: 10 },
+    { name: '200,000 routes into the tables and the kernel', routes: 200_000, hasFib: true, leastPods: 3 },
   ];
-  test.each(cases)('$name', { timeout: 120_000 }, async ({ routes, hasFib, leastPods, share }) => {
+  test.each(cases)('$name', { timeout: 120_000 }, async ({ routes, hasFib, leastPods }) => {
     const node = start(hasFib);
     const feeder = await TestPeer.connect(
       {
@@ -123,7 +122,7 @@ describe.skipIf(!isRoot)('pods are wired while a table loads', () => {
       sinceStartMs += tookMs;
       return isDuring;
     });
-    const inTime = quantile(during, share);
+    const inTime = quantile(during, 0.9);
     const text =
       `${during.length} ADDs in the ${Math.round(loadedMs)} ms of loading: median ${quantile(during, 0.5).toFixed(1)} ms, ` +
       `nine in ten within ${quantile(during, 0.9).toFixed(1)} ms, longest ${Math.max(...during).toFixed(1)} ms; ` +
