@@ -207,9 +207,7 @@ export class Importer {
 
   /** The import policy over a path as values, for people; `passed` collects every term that matched. */
   verdict(set: number, prefix: Prefix, passed?: PassedTerm[]): Verdict {
-    const flags = this.#tables.sets.facts[set * FACT_WORDS + Fact.Flags]!;
-    const seen = this.#preparation?.applies(flags) === true ? this.#preparation.prepared(set) : set;
-    return evaluate(this.#settings.importPolicy, this.#route(seen, prefix), passed);
+    return evaluate(this.#settings.importPolicy, this.#route(this.policyInput(set), prefix), passed);
   }
 
   #loop(set: number, flags: number): number {

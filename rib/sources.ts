@@ -2,8 +2,7 @@ import { compareIp, type IpAddress, ipv4ToUint32 } from 'bgp-ts';
 import { growInt32, growUint8 } from './columns.ts';
 import type { RibPeerSettings, RibSession } from './types.ts';
 
-/** What a source is to the decision process and to export. */
-/** `Confed` is a session with another member AS of our confederation (RFC 5065). */
+/** What a source is to the decision process and to export. `Confed` is a session with another member AS of our confederation (RFC 5065). */
 export const SourceKind = { Local: 0, Ebgp: 1, Ibgp: 2, Confed: 3 } as const;
 
 /** The source of what this node originates. */
