@@ -1,21 +1,11 @@
 import { AttributeCode, attributeRows, formatPrefix, ip, type PathAttributes, prefix } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
-import { acceptAll } from '../../../rib/policy/evaluate.ts';
-import type { RibPeerSettings } from '../../../rib/types.ts';
 import { type LabPeer, RibLab } from '../../support/rib-lab.ts';
+import { base } from '../../support/table-peers.ts';
 
 // One table for RFC 7606: every path attribute in every way it can be wrong, what becomes of the routes of the message, of other routes of
 // the peer, and of the session.
 
-const base: RibPeerSettings = {
-  name: 'tor',
-  address: ip('10.0.1.1'),
-  kind: 'ebgp',
-  remoteAs: 65000,
-  localAs: 64999,
-  importPolicy: acceptAll,
-  exportPolicy: acceptAll,
-};
 const ORIGIN = '400101 00';
 const AS_PATH = '400206 0201 0000fde8';
 const AS_PATH_2 = '400204 0201 fde8';

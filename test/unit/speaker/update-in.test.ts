@@ -1,18 +1,10 @@
 import { ErrorCode, encodeEndOfRib, formatPrefix, ip, type PathAttributes, prefix } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
-import { acceptAll, preparePolicy, rejectAll } from '../../../rib/policy/evaluate.ts';
+import { preparePolicy, rejectAll } from '../../../rib/policy/evaluate.ts';
 import type { RibOptions, RibPeerSettings } from '../../../rib/types.ts';
 import { type LabPeer, type LabSession, RibLab } from '../../support/rib-lab.ts';
+import { base } from '../../support/table-peers.ts';
 
-const base: RibPeerSettings = {
-  name: 'tor',
-  address: ip('10.0.1.1'),
-  kind: 'ebgp',
-  remoteAs: 65000,
-  localAs: 64999,
-  importPolicy: acceptAll,
-  exportPolicy: acceptAll,
-};
 const good: PathAttributes = {
   origin: 0,
   asPath: [{ type: 'sequence', asns: [65000, 7] }],
