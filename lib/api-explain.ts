@@ -3,10 +3,7 @@
  * Every reason comes twice: as a code for programs, and as a sentence for people.
  */
 import { z } from 'zod';
-import { apiSchemas, attributesSchema, familySchema, routeSchema } from './api.ts';
-
-const text = z.string();
-const uint32 = z.int().min(0).max(0xffff_ffff);
+import { apiSchemas, attributesSchema, familySchema, routeSchema, text, uint32 } from './api.ts';
 
 /** Query of `GET /v1/explain`. */
 export const explainQuerySchema = z

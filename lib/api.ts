@@ -14,10 +14,12 @@ export const API_VERSION = 1;
 /** The named shapes, for docs/api.md. */
 export const apiSchemas = z.registry<{ id: string }>();
 
-const text = z.string();
+/** Any text. */
+export const text = z.string();
 const count = z.int().nonnegative();
 const seconds = z.number().nonnegative();
-const uint32 = z.int().min(0).max(0xffff_ffff);
+/** A number of 32 bits, such as an AS number. */
+export const uint32 = z.int().min(0).max(0xffff_ffff);
 const timestamp = z.string().describe('ISO 8601, UTC');
 
 /** Address families by name. */

@@ -1,4 +1,4 @@
-import type { Prefix } from 'bgp-ts';
+import { type Prefix, prefixEquals } from 'bgp-ts';
 import type { ExplainKernel } from '../lib/api-explain.ts';
 import type { PathView } from '../rib/types.ts';
 import type { ForwardingReading, KernelDifferenceReading, KernelRouteReading } from './control.ts';
@@ -26,7 +26,7 @@ export async function explainKernel(
     return { state: 'not-written', reason: 'no-kernel', text: 'this speaker writes no kernel routes', compared: false };
   }
   const isRead = forwarding.count() <= MAX_COMPARED;
-  const differences = isRead ? (await forwarding.check()).filter((one) => samePrefix(one.prefix, prefix)) : [];
+  const differences = isRead ? (await forwarding.check()).filter((one) => prefixEquals(one.prefix, prefix)) : [];
   const routes = forwarding.listOf(prefix);
   const [route] = routes.filter(({ state }) => state !== 'orphan');
   const [difference] = differences;
@@ -98,8 +98,4 @@ function explainRoute(
     case 'orphan':
       return { state: 'extra', text: 'found at start, wanted by nobody so far', found: text, compared };
   }
-}
-
-function samePrefix(a: Prefix, b: Prefix): boolean {
-  return a.length === b.length && a.address.octets.every((octet, i) => octet === b.address.octets[i]);
 }
