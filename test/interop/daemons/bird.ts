@@ -137,6 +137,8 @@ function shownAttribute(name: string, value: string): ShownRoute {
       return { originatorId: value };
     case 'cluster_list':
       return { clusterList: value };
+    case 'aigp':
+      return { aigp: value };
     default:
       return unknownAttribute(name, value);
   }
@@ -205,12 +207,15 @@ function protocolText(
     const nextHop = isOther ? `next hop address ${n.otherNextHop};` : '';
     const into = n.addCommunityIn === undefined ? 'accept' : `bgp_community.add(${pair(n.addCommunityIn)}); accept`;
     const out = n.addCommunityOut === undefined ? 'accept' : `bgp_community.add(${pair(n.addCommunityOut)}); accept`;
+    const bandwidth =
+      n.linkBandwidthOut === undefined ? '' : `bgp_ext_community.add(${linkBandwidth(n.linkBandwidthOut)});`;
+    const aigp = n.aigp === true ? 'aigp on;' : '';
     const addPath =
       n.addPath === undefined ? '' : `add paths ${{ send: 'tx', receive: 'rx', both: 'yes' }[n.addPath]};`;
     const extended = n.extendedNextHop === true && family === 'ipv4' ? 'extended next hop yes;' : '';
     const self = n.nextHopSelf === true ? 'next hop self;' : '';
     if (n.families?.includes(`${family}-unicast`) === false) return '';
-    return `${family} { ${addPath} ${extended} ${self} import filter { ${into}; }; export filter { ${out}; }; ${limit} ${nextHop} };`;
+    return `${family} { ${addPath} ${extended} ${self} ${aigp} import filter { ${into}; }; export filter { ${bandwidth} ${out}; }; ${limit} ${nextHop} };`;
   };
   return `protocol bgp ${n.name} {
   local ${n.localAddress} as ${n.localAs ?? asn};
@@ -232,6 +237,15 @@ function protocolText(
   ${channel('ipv4')}
   ${channel('ipv6')}
 }`;
+}
+
+/** BIRD has no word for it: octets of the community as two numbers. */
+function linkBandwidth(gigabits: number): string {
+  const octets = new DataView(new ArrayBuffer(8));
+  octets.setUint16(0, 0x0004);
+  octets.setUint16(2, 65020);
+  octets.setFloat32(4, (gigabits * 1e9) / 8);
+  return `(generic, ${octets.getUint32(0)}, ${octets.getUint32(4)})`;
 }
 
 function pair(community: string): string {

@@ -54,6 +54,10 @@ export interface NeighborOptions {
   readonly allowOwnAs?: number;
   /** Names itself as next hop of routes for this neighbor. */
   readonly nextHopSelf?: boolean;
+  /** AIGP (RFC 7311) over eBGP, where that has to be asked for. */
+  readonly aigp?: boolean;
+  /** Link bandwidth put into what the neighbor is sent, in Gbit/s; of the transitive kind. */
+  readonly linkBandwidthOut?: number;
   /** Adds this community to what the neighbor sends. */
   readonly addCommunityIn?: string;
   /** Adds this community to what the neighbor is sent. */

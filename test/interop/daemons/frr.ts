@@ -1,4 +1,4 @@
-import { formatCommunity, parseCommunity } from 'bgp-ts';
+import { formatCommunity, formatExtendedCommunity, makeLinkBandwidth, parseCommunity } from 'bgp-ts';
 import { startFrr } from '../../../deploy/lab/frr.ts';
 import type { LabHost } from '../../../deploy/lab/lab.ts';
 import { waitFor } from '../../support/wait-for.ts';
@@ -15,6 +15,7 @@ interface FrrPath {
   readonly aggregatorAs?: number;
   readonly aggregatorId?: string;
   readonly community?: { readonly string: string };
+  readonly extendedCommunity?: { readonly string: string };
   readonly largeCommunity?: { readonly string: string };
   readonly originatorId?: string;
   readonly clusterList?: { readonly list: readonly string[] };
@@ -159,10 +160,20 @@ function shownPath(path: FrrPath): ShownRoute {
     ...(path.atomicAggregate === true ? { atomicAggregate: true } : {}),
     ...(aggregatorAs === undefined ? {} : { aggregator: `${aggregatorAs} ${aggregatorId}` }),
     ...textSet('communities', community?.string.split(' ').map(canonicalCommunity)),
+    ...textSet('extendedCommunities', linkBandwidths(path.extendedCommunity?.string ?? '')),
     ...textSet('largeCommunities', largeCommunity?.string.split(' ')),
     ...(originatorId === undefined ? {} : { originatorId }),
     ...(clusterList === undefined ? {} : { clusterList: clusterList.list.join(' ') }),
   };
+}
+
+/** `LB:65010:1250000000 (10.000 Gbps)`: of extended communities the ones that it shows whole. Whether they are transitive it does not show. */
+function linkBandwidths(text: string): string[] {
+  return [...text.matchAll(/\bLB:(\d+):(\d+)/g)].map(([, asn, octets]) =>
+    formatExtendedCommunity(
+      makeLinkBandwidth({ asn: Number(asn), octetsPerSecond: Number(octets), isTransitive: true }),
+    ),
+  );
 }
 
 /** A path as it is in two octets: AS_TRANS in place of numbers that do not fit. */
@@ -246,19 +257,18 @@ function familyLines(n: NeighborOptions, family: 'ipv4' | 'ipv6'): string[] {
     ...(n.allowOwnAs === undefined ? [] : [`neighbor ${n.address} allowas-in ${n.allowOwnAs}`]),
     ...(n.nextHopSelf === true ? [`neighbor ${n.address} next-hop-self`] : []),
     ...(n.addCommunityIn === undefined ? [] : [`neighbor ${n.address} route-map ${n.name}-in in`]),
-    ...(n.addCommunityOut === undefined ? [] : [`neighbor ${n.address} route-map ${n.name}-out out`]),
+    ...(n.addCommunityOut === undefined && n.linkBandwidthOut === undefined
+      ? []
+      : [`neighbor ${n.address} route-map ${n.name}-out out`]),
   ];
 }
 
 function routeMaps(n: NeighborOptions): string[] {
-  return (
-    [
-      ['in', n.addCommunityIn],
-      ['out', n.addCommunityOut],
-    ] as const
-  ).flatMap(([direction, community]) =>
-    community === undefined
-      ? []
-      : [`route-map ${n.name}-${direction} permit 10`, `set community ${community} additive`, 'exit'],
+  const community = (text: string | undefined) => (text === undefined ? [] : [`set community ${text} additive`]);
+  const { addCommunityIn, addCommunityOut, linkBandwidthOut: gigabits } = n;
+  const bandwidth = gigabits === undefined ? [] : [`set extcommunity bandwidth ${gigabits * 1000}`];
+  const out = [...community(addCommunityOut), ...bandwidth];
+  return Object.entries({ in: community(addCommunityIn), out }).flatMap(([direction, lines]) =>
+    lines.length === 0 ? [] : [`route-map ${n.name}-${direction} permit 10`, ...lines, 'exit'],
   );
 }

@@ -189,6 +189,8 @@ function shownAttribute(attribute: GobgpAttribute): ShownRoute {
       return { clusterList: (value as readonly string[]).join(' ') };
     case 16:
       return textSet('extendedCommunities', (value as readonly GobgpExtendedCommunity[]).map(extendedCommunity));
+    case 26:
+      return { aigp: String((value as readonly { readonly metric?: number }[])[0]?.metric) };
     case 32:
       return textSet(
         'largeCommunities',
@@ -340,6 +342,7 @@ function policyText(n: NeighborOptions, isEbgp: boolean): string {
     '[[policy-definitions]]',
     `  name = "${n.name}-out"`,
     ...(n.addCommunityOut === undefined ? [] : statement(n.name, 'out', addCommunity(n.addCommunityOut))),
+    ...(n.linkBandwidthOut === undefined ? [] : statement(n.name, 'bandwidth', addLinkBandwidth(n.linkBandwidthOut))),
     ...(isEbgp ? statement(n.name, 'next-hop', [`    set-next-hop = "${n.otherNextHop}"`], other) : []),
   ].join('\n');
 }
@@ -363,5 +366,14 @@ function addCommunity(community: string): string[] {
     '      options = "add"',
     '    [policy-definitions.statements.actions.bgp-actions.set-community.set-community-method]',
     `      communities-list = ["${community}"]`,
+  ];
+}
+
+function addLinkBandwidth(gigabits: number): string[] {
+  return [
+    '    [policy-definitions.statements.actions.bgp-actions.set-ext-community]',
+    '      options = "add"',
+    '    [policy-definitions.statements.actions.bgp-actions.set-ext-community.set-ext-community-method]',
+    `      communities-list = ["lb:65020:${(gigabits * 1e9) / 8}"]`,
   ];
 }

@@ -32,6 +32,8 @@ export interface ChainOptions {
   readonly peerSettings?: Partial<NeighborOptions>;
   /** Lines for the node's BGPPeer of that session. */
   readonly nodeSettings?: Readonly<Record<string, unknown>>;
+  /** Laid over what the node itself is. */
+  readonly nodeSpec?: Readonly<Record<string, unknown>>;
   /** Node and peer are members of this confederation (RFC 5065). */
   readonly confederation?: number;
   /** Port that podrouted listens on; 179 when left out. */
@@ -162,7 +164,7 @@ export class Chain {
 
   /** podroute.yaml of the node; JSON is YAML. */
   #nodeConfig(): string {
-    const { asns, nodeSettings, password } = this.options;
+    const { asns, nodeSettings, nodeSpec, password } = this.options;
     const metadata = (name: string) => ({ apiVersion: 'podroute.io/v1', metadata: { name } });
     const common = {
       policy: { import: 'accept', export: 'accept' },
@@ -178,6 +180,7 @@ export class Chain {
           ipv4Address: `${addresses.node.ipv4}/24`,
           ipv6Address: `${addresses.node.ipv6}/64`,
           routeReflectorClusterID: routerIds.node,
+          ...nodeSpec,
         },
       },
       {
@@ -289,6 +292,12 @@ export class Chain {
     };
   }
 
+  /** The best route of a prefix in podrouted's Loc-RIB. */
+  locRib(prefix: string): Route | undefined {
+    const { routes } = this.node.bgpctlJson<{ routes: Route[] }>('show', 'routes');
+    return routes.find((route) => route.prefix === prefix && route.best);
+  }
+
   /** TCP connections between node and daemon that are established, as `ss` of the node shows them. */
   connections(): string[] {
     const lines = this.node.host.run(['ss', '-Htn', 'state', 'established', 'dst', this.peerAddress]).split('\n');
@@ -371,6 +380,7 @@ export function shownByBgpctl({ attributes: a }: Route): ShownRoute {
     ...textSet('largeCommunities', a.largeCommunities),
     ...(a.originatorId === undefined ? {} : { originatorId: a.originatorId }),
     ...(a.clusterList === undefined ? {} : { clusterList: a.clusterList.join(' ') }),
+    ...(a.aigp === undefined ? {} : { aigp: a.aigp }),
     ...textSet(
       'unknown',
       a.unknown?.map(({ code, flags, value }) => `${code} ${(flags & 0xef).toString(16)} ${value}`),

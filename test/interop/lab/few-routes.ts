@@ -12,9 +12,9 @@ export const ROUTES = 20;
 /** Chains made so far: several are there at once, and each has names of its own. */
 let chains = 0;
 
-/** A chain of eBGP sessions, taken down whatever happens. */
+/** A chain of sessions, of eBGP unless the AS numbers are said, taken down whatever happens. */
 export async function withChain(
-  options: Omit<ChainOptions, 'asns' | 'label'>,
+  options: Omit<ChainOptions, 'asns' | 'label'> & Partial<Pick<ChainOptions, 'asns'>>,
   body: (chain: Chain) => Promise<Note>,
 ): Promise<Note> {
   chains += 1;

@@ -26,6 +26,8 @@ export interface ShownRoute {
   readonly largeCommunities?: string;
   readonly originatorId?: string;
   readonly clusterList?: string;
+  /** Metric of AIGP (RFC 7311), in decimal. */
+  readonly aigp?: string;
   /** `213 e0 deadbeef`: code, flags without the length bit, value. */
   readonly unknown?: string;
 }
@@ -63,6 +65,7 @@ function shownOnce(a: PathAttributes): ShownRoute {
     ...textSet('largeCommunities', a.largeCommunities?.map(formatLargeCommunity)),
     ...(a.originatorId === undefined ? {} : { originatorId: formatIp(a.originatorId) }),
     ...(a.clusterList === undefined ? {} : { clusterList: a.clusterList.map(formatIp).join(' ') }),
+    ...(a.aigp === undefined ? {} : { aigp: String(a.aigp.metric) }),
     ...textSet(
       'unknown',
       a.unknown?.map(({ code, flags, value }) => `${code} ${(flags & 0xef).toString(16)} ${hex(value)}`),

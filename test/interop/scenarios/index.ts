@@ -1,13 +1,18 @@
 import type { Scenario } from '../scenario.ts';
 import { addPathScenarios } from './add-path.ts';
+import { aigpScenarios } from './aigp.ts';
+import { asZeroScenarios } from './as-zero.ts';
 import { attributeScenarios } from './attributes.ts';
 import { capabilityScenarios } from './capabilities.ts';
 import { errorScenarios } from './errors.ts';
 import { fabricScenarios } from './fabric.ts';
 import { lifeScenarios } from './life.ts';
+import { linkBandwidthScenarios } from './link-bandwidth.ts';
+import { nextHopScenarios } from './next-hop.ts';
 import { peerRuleScenarios } from './peer-rules.ts';
 import { policyScenarios } from './policy.ts';
 import { policyRuleScenarios } from './policy-rules.ts';
+import { reflectionScenarios } from './reflection.ts';
 import { routeScenarios } from './routes.ts';
 import { sessionOptionScenarios } from './session-options.ts';
 import { sessionScenarios } from './sessions.ts';
@@ -20,10 +25,15 @@ export const scenarios: readonly Scenario[] = [
   ...routeScenarios,
   ...capabilityScenarios,
   ...attributeScenarios,
+  ...asZeroScenarios,
+  ...nextHopScenarios,
+  ...aigpScenarios,
   ...peerRuleScenarios,
+  ...reflectionScenarios,
   ...policyScenarios,
   ...policyRuleScenarios,
   ...fabricScenarios,
+  ...linkBandwidthScenarios,
   ...addPathScenarios,
   ...errorScenarios,
 ];
