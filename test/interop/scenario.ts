@@ -28,6 +28,11 @@ interface ScenarioBase {
   readonly lacks?: Partial<Record<DaemonName, string>>;
 }
 
+/** What a line of the table says of itself, out of something that says more. */
+export function headOf({ subject, name, rfc, lacks }: ScenarioBase): ScenarioBase {
+  return { subject, name, ...(rfc === undefined ? {} : { rfc }), ...(lacks === undefined ? {} : { lacks }) };
+}
+
 /** Has a network and two speakers of its own. */
 export interface ChainScenario extends ScenarioBase {
   readonly on: 'own network';

@@ -23,6 +23,12 @@ export async function withLifeOfOneSession(daemon: DaemonName, live: (chain: Cha
   });
 }
 
+/** The session is up once more, with all its routes. @param established sessions there have been before */
+async function comesBack(chain: Chain, established: number): Promise<void> {
+  await chain.established(established);
+  await converged(chain);
+}
+
 /**
  * Lets both sides connect at once and holds the OPENs back until so many connections are there; one must stay. Which one is not certain: a
  * connection whose OPENs arrive first may be Established before the other is compared (RFC 4271 §6.8).
@@ -45,8 +51,7 @@ async function collide(chain: Chain, connections: number): Promise<boolean> {
   } finally {
     chain.passData();
   }
-  await chain.established(established);
-  await converged(chain);
+  await comesBack(chain, established);
   if (!isBroughtAbout) return false;
   expect(chain.connections()).toHaveLength(1);
   // At worst each side closes another one of the two, and the next attempt stays.
@@ -95,9 +100,9 @@ export const lifeScenarios: readonly StepScenario[] = [
     async run(chain) {
       const before = await chain.peer();
       if (chain.daemon.name === 'ExaBGP') {
+        const updates = chain.daemon.session(chain.nodeAddress).updatesReceived;
         chain.daemon.softClearIn(chain.nodeAddress);
         const wanted = before.counters.routeRefresh.received + 2;
-        const updates = chain.daemon.session(chain.nodeAddress).updatesReceived;
         await waitFor('both requests', async () => (await chain.peer()).counters.routeRefresh.received === wanted);
         await waitFor('answers', () => chain.daemon.session(chain.nodeAddress).updatesReceived > updates);
         expect((await chain.peer()).counters.established).toBe(before.counters.established);
@@ -173,8 +178,7 @@ export const lifeScenarios: readonly StepScenario[] = [
       expect(chain.daemon.session(chain.nodeAddress)).toMatchObject({ isEstablished: false, prefixes: 0 });
       expect(chain.shownPeer()).toMatchObject({ adminState: 'down', adminText: 'rack 7 moves at noon' });
       chain.node.bgpctl('enable', 'peer');
-      await chain.established(established);
-      await converged(chain);
+      await comesBack(chain, established);
       return undefined;
     },
   },
@@ -194,8 +198,7 @@ export const lifeScenarios: readonly StepScenario[] = [
       });
       expect(await chain.accepted()).toBe(0);
       chain.daemon.enable(chain.nodeAddress);
-      await chain.established(established);
-      await converged(chain);
+      await comesBack(chain, established);
       return undefined;
     },
   },

@@ -3,7 +3,7 @@ import type { PeerDetail, Route } from '../../../lib/api.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { addresses, type Chain, type ChainOptions } from '../lab/chain.ts';
 import { announce, announceEast, converged, ROUTES, withChain } from '../lab/few-routes.ts';
-import type { ChainScenario, Note } from '../scenario.ts';
+import { type ChainScenario, headOf, type Note } from '../scenario.ts';
 
 const KEY = 'key-of-the-lab';
 const MAINTENANCE = 'maintenance of the rack';
@@ -185,17 +185,15 @@ function lastError({ daemon, nodeAddress }: Chain): string {
 
 /** Sessions with settings of their own, on a network of their own each. */
 export const sessionOptionScenarios: readonly ChainScenario[] = cases.map(
-  ({ subject, name, rfc, lacks, check, isDown, ...options }): ChainScenario => ({
-    subject,
+  ({ check, isDown, ...told }): ChainScenario => ({
+    ...headOf(told),
     on: 'own network',
-    name,
-    ...(rfc === undefined ? {} : { rfc }),
-    ...(lacks === undefined ? {} : { lacks }),
     run: (daemon) =>
-      withChain({ daemon, ...options }, async (chain) => {
+      withChain({ daemon, ...told }, async (chain) => {
         announce(await chain.west(), 20);
         // A session that is not to last gives a daemon which announces by command nothing to wait for.
-        if (isDown !== true || daemon !== 'ExaBGP' || !/shut down|more prefixes/.test(name)) await announceEast(chain);
+        if (isDown !== true || daemon !== 'ExaBGP' || !/shut down|more prefixes/.test(told.name))
+          await announceEast(chain);
         if (isDown !== true) {
           await chain.established();
           await converged(chain);

@@ -3,7 +3,7 @@ import { waitFor } from '../../support/wait-for.ts';
 import type { DaemonName } from '../daemons/daemon.ts';
 import type { Chain, ChainOptions } from '../lab/chain.ts';
 import { announce, announceEast, converged, ROUTES, withChain } from '../lab/few-routes.ts';
-import type { ChainScenario, Note } from '../scenario.ts';
+import { type ChainScenario, headOf, type Note } from '../scenario.ts';
 
 /** Less than come in one message: FRR counts when the next one comes. */
 const PREFIX_LIMIT = ROUTES / 4 - 1;
@@ -77,14 +77,11 @@ const limitReached: Readonly<Record<DaemonName, RegExp>> = {
 
 /** Sessions on a network of their own each. */
 export const sessionScenarios: readonly ChainScenario[] = conditions.map(
-  ({ name, rfc, lacks, check, ...options }): ChainScenario => ({
-    subject: 'sessions',
+  ({ check, ...told }): ChainScenario => ({
+    ...headOf({ subject: 'sessions', ...told }),
     on: 'own network',
-    name,
-    ...(rfc === undefined ? {} : { rfc }),
-    ...(lacks === undefined ? {} : { lacks }),
     run: (daemon) =>
-      withChain({ daemon, ...options }, async (chain) => {
+      withChain({ daemon, ...told }, async (chain) => {
         announce(await chain.west(), 20);
         await announceEast(chain);
         if (check !== undefined) return check(chain);
