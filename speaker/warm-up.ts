@@ -53,9 +53,9 @@ export class WarmUp {
   #turn(): void {
     this.#next = undefined;
     const startMs = this.#clock.nowMs();
-    if (startMs > this.#untilMs || !this.#isWanted()) return;
-    while (this.#clock.nowMs() < startMs + SLICE_MS) {
-      if (this.#steps.next().done !== true) continue;
+    let isOver = startMs > this.#untilMs || !this.#isWanted();
+    while (!isOver && this.#clock.nowMs() < startMs + SLICE_MS) isOver = this.#steps.next().done === true;
+    if (isOver) {
       // What the rehearsal leaves behind would be half of the heap for as long as nothing else fills it.
       globalThis.gc?.();
       return;
