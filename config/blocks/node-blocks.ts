@@ -374,6 +374,8 @@ export class NodeBlocks {
     for (const [address, loan] of Object.entries(record.lent)) {
       if (loan.node !== node || !this.#isHeld(address) || (latest && loanOf(latest, address)?.node === node)) continue;
       const now = await this.#change(block, (current) => {
+        // Its owner may have written it back, loan and all, since we looked.
+        if (current !== undefined && loanOf(current, address)?.node === node) return current;
         if (current !== undefined) return loanRestored(current, address, loan);
         if (record.holder.state === 'free') return undefined;
         // Its owner has not written it back yet: nobody else may have it before the owner had the time for that.
