@@ -86,11 +86,14 @@ export function loanOver(
   return since === undefined || nowMs - since < graceMs ? undefined : withoutLoan(record, address);
 }
 
-/** A borrower's loan, in use, of which a store that lost everything knows nothing. */
+/**
+ * A borrower's loan, in use, of which a store that lost everything knows nothing. The owner may have written back an older
+ * loan of the same address, which ended before the loss: the one with the higher number is the later one.
+ */
 export function loanRestored(record: BlockRecord, address: string, loan: Loan): BlockRecord | undefined {
-  if (record.holder.state === 'free' || Object.hasOwn(record.lent, address) || !isLendable(record, address)) {
-    return undefined;
-  }
+  const other = loanOf(record, address);
+  if (record.holder.state === 'free' || (other !== undefined && other.sequence >= loan.sequence)) return undefined;
+  if (!isLendable(record, address)) return undefined;
   const { node, handle } = loan;
   const sequence = Math.max(record.sequence, loan.sequence) + 1;
   return { ...record, sequence, lent: { ...record.lent, [address]: { node, handle, sequence } } };
