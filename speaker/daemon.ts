@@ -7,6 +7,7 @@ import { diffStates } from '../config/diff.ts';
 import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { Fib } from '../fib/fib.ts';
 import { readInterfaceAddresses } from '../fib/interface-addresses.ts';
+import { NatOutgoing } from '../fib/nat-outgoing.ts';
 import { NetlinkKernel } from '../fib/netlink-kernel.ts';
 import { NextHopTable } from '../fib/next-hop-table.ts';
 import type { HealthReply, ReloadReply } from '../lib/api.ts';
@@ -69,6 +70,7 @@ interface Kernel {
   readonly fib: Fib;
   readonly nextHops: NextHopTable;
   readonly forwarding: Forwarding;
+  readonly nat: NatOutgoing;
 }
 
 /** All parts of podrouted, joined: sessions, RIB, kernel routes, pods, control API. */
@@ -248,6 +250,7 @@ export class Daemon {
     }
     this.#applyRoutes(this.#state);
     this.#applyGateways(undefined, this.#state);
+    this.#kernel?.nat.setPools(natPools(this.#state));
     this.#listen();
     this.#policies.replace(this.#state.policies);
     const local = readLocalAddresses();
@@ -277,6 +280,7 @@ export class Daemon {
     this.#speaker.close('shutdown');
     this.#loop.close();
     if (this.#kernel === undefined) return;
+    this.#kernel.nat.close();
     this.#kernel.nextHops.close();
     await this.#kernel.fib.close({ keepRoutes });
     await this.#kernel.routes.close();
@@ -293,7 +297,8 @@ export class Daemon {
       linkIndex: (device) => nextHops.linkIndex(device),
       metric: { 'ipv4-unicast': metric, 'ipv6-unicast': ipv6Metric },
     });
-    return { routes, fib, nextHops, forwarding };
+    const nat = new NatOutgoing({ clock: this.#clock, log: this.#log });
+    return { routes, fib, nextHops, forwarding, nat };
   }
 
   #makeCni(): CniServer {
@@ -346,6 +351,7 @@ export class Daemon {
     this.#cni?.setBlocks(cniBlocks(state));
     this.#applyRoutes(state);
     this.#applyGateways(before, state);
+    this.#kernel?.nat.setPools(natPools(state));
     if (JSON.stringify(before.fib.neverInstall) !== JSON.stringify(state.fib.neverInstall)) this.#rib.resendSelected();
     const local = this.#readLocal();
     const wanted = new Map(numbered(state).map((peer) => [peer.name, peer]));
@@ -519,7 +525,11 @@ export class Daemon {
       { name: 'configuration', ok: true },
       { name: 'listening', ok: this.#isListening },
     ];
-    if (this.#kernel !== undefined) checks.push(kernelCheck(this.#kernel.fib.counters));
+    if (this.#kernel !== undefined) {
+      checks.push(kernelCheck(this.#kernel.fib.counters));
+      const { problem } = this.#kernel.nat;
+      if (problem !== undefined) checks.push({ name: 'natOutgoing', ok: false, detail: problem });
+    }
     return { ready: checks.every(({ ok }) => ok), checks };
   }
 }
@@ -534,6 +544,10 @@ function numbered(state: DesiredState): DesiredPeer[] {
 function cniBlocks(state: DesiredState) {
   const { reserved } = state.ipam;
   return state.blocks.filter((block) => block.allocate).map(({ prefix }) => ({ prefix, reserved }));
+}
+
+function natPools({ pools }: DesiredState) {
+  return pools.map(({ prefix, natOutgoing }) => ({ prefix: formatPrefix(prefix), natOutgoing }));
 }
 
 function forwardingReading(

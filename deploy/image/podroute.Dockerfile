@@ -15,7 +15,7 @@ RUN sh native/build.sh \
 FROM debian:bookworm-slim
 LABEL org.opencontainers.image.title=podroute org.opencontainers.image.licenses=Apache-2.0
 RUN apt-get update \
- && apt-get install -y --no-install-recommends iproute2 iputils-ping \
+ && apt-get install -y --no-install-recommends iproute2 iputils-ping nftables \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/podroute
 COPY --from=build /opt/podroute/node_modules node_modules
