@@ -3,40 +3,10 @@
  * of this machine. Shows what BGP learned, what the kernel holds and pods that ping each other; then a node whose daemon is
  * killed. Takes everything away again, also after an interrupt; KEEP=1 leaves it up. Exits non-zero when a ping fails.
  */
-import { setTimeout as delay } from 'node:timers/promises';
-import { errorMessage } from '../lib/result.ts';
 import { Lab } from './lab/lab.ts';
 import { projectRoot } from './lab/podroute.ts';
+import { bold, runDemonstration, show, step, until } from './lab/show.ts';
 import { addPod, buildTwoRacks, type LabNode, type LabPod, type TwoRacks } from './lab/topology.ts';
-
-const keep = process.env['KEEP'] === '1';
-const isColour = process.stdout.isTTY === true && process.env['NO_COLOR'] === undefined;
-
-function bold(text: string): string {
-  return isColour ? `\x1b[1m${text}\x1b[0m` : text;
-}
-
-let stepNumber = 0;
-
-function step(title: string, explanation: string): void {
-  stepNumber += 1;
-  console.log(`\n${bold(`== ${stepNumber}. ${title}`)}\n${explanation}\n`);
-}
-
-function show(command: string, output: string): void {
-  console.log(bold(`$ ${command}`));
-  console.log(`${output.trimEnd()}\n`);
-}
-
-/** Asks until `isTrue`, at most `seconds`; tells how long it took. */
-async function until(what: string, seconds: number, isTrue: () => boolean): Promise<number> {
-  const start = Date.now();
-  while (!isTrue()) {
-    if (Date.now() - start > seconds * 1000) throw new Error(`${what}: not so after ${seconds} s`);
-    await delay(100);
-  }
-  return (Date.now() - start) / 1000;
-}
 
 function established(racks: TwoRacks): boolean {
   return racks.nodes.every((node) => {
@@ -154,27 +124,4 @@ function howToEnter(lab: Lab): string {
   ].join('\n');
 }
 
-const lab = new Lab('demo');
-let interrupted: (() => void) | undefined;
-const interruption = new Promise<number>((resolve) => {
-  interrupted = () => resolve(130);
-});
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => interrupted?.());
-
-let status = 1;
-try {
-  status = await Promise.race([demonstrate(lab), interruption]);
-  if (keep && status !== 130) {
-    console.log(`\n${howToEnter(lab)}`);
-    lab.detach();
-  }
-} catch (error) {
-  console.error(`\ndemo: ${errorMessage(error)}`);
-  for (const text of lab.logTails(15)) console.error(text);
-} finally {
-  if (!lab.isDetached) {
-    await lab.close();
-    console.log('\nThe lab is down: namespaces, daemons and files are removed.');
-  }
-}
-process.exit(status);
+await runDemonstration(new Lab('demo'), demonstrate, howToEnter);
