@@ -1,4 +1,4 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_process';
 import {
   chmodSync,
   closeSync,
@@ -119,6 +119,14 @@ export class LabHost {
   /** True if one echo request to `address` is answered within a second. */
   pings(address: string, extra: readonly string[] = []): boolean {
     return this.try(['ping', '-n', '-c', '1', '-W', '1', ...extra, address]).status === 0;
+  }
+
+  /** The same without holding this process up. */
+  pingsAsync(address: string): Promise<boolean> {
+    const [command, ...args] = this.enter(['ping', '-n', '-c', '1', '-W', '1', address]);
+    return new Promise((resolve) => {
+      execFile(command as string, args, (error) => resolve(error === null));
+    });
   }
 }
 
