@@ -6,6 +6,7 @@ import { compilePeers, hasExplicitClients } from './compile-peers.ts';
 import type {
   DesiredBlock,
   DesiredCni,
+  DesiredDatastore,
   DesiredFib,
   DesiredIpam,
   DesiredLog,
@@ -29,6 +30,8 @@ const METRIC = 1024;
 const DISCARD_METRIC = 4096;
 const MAX_PATHS = 16;
 const MAX_BLOCKS = 20;
+/** How long a node may be away before others get what it had. */
+const GRACE_SECONDS = 600;
 const EXCLUDE_LABEL = 'node.kubernetes.io/exclude-from-external-load-balancers';
 
 /** What a configuration means for one node, and what its author should know although it can be used. */
@@ -83,9 +86,10 @@ function compileState(cluster: Cluster, problems: Problem[]): DesiredState {
     pools,
     ipam: compileIpam(resources),
     fib: compileFib(cluster, speaker, clusterId, blocks, pools),
-    cni: compileCni(speaker, blocks, pools),
+    cni: compileCni(speaker, clusterId, blocks, pools),
     api: { socketPath: speaker.api?.socket ?? '/run/podroute/podrouted.sock' },
     log: compileLog(cluster, speaker),
+    datastore: compileDatastore(speaker),
   };
 }
 
@@ -98,6 +102,7 @@ function speakerSpec(cluster: Cluster): SpeakerSpec {
     cni: { ...all.cni, ...own.cni },
     api: { ...all.api, ...own.api },
     log: { ...all.log, ...own.log },
+    ...((own.datastore ?? all.datastore) && { datastore: own.datastore ?? all.datastore }),
   };
 }
 
@@ -217,16 +222,31 @@ function compileFib(
 }
 
 function compileCni(
-  { cni = {} }: SpeakerSpec,
+  { cni = {}, datastore }: SpeakerSpec,
+  clusterId: IpAddress | undefined,
   blocks: readonly DesiredBlock[],
   pools: readonly DesiredPool[],
 ): DesiredCni {
   return {
-    enabled: cni.enabled ?? hasPods(blocks, pools),
+    // The pools may come from the store later.
+    enabled: cni.enabled ?? (hasPods(blocks, pools) || (datastore !== undefined && clusterId === undefined)),
     mtu: cni.mtu,
     socketPath: cni.socket ?? '/run/podroute/cni.sock',
     statePath: cni.state ?? '/var/lib/podroute/state.db',
   };
+}
+
+function compileDatastore({ datastore }: SpeakerSpec): DesiredDatastore {
+  const graceSeconds = datastore?.graceSeconds ?? GRACE_SECONDS;
+  if (datastore?.redis !== undefined) {
+    const { url, sentinels, masterName, cluster, username, passwordFile, tls } = datastore.redis;
+    const place = { type: 'redis', url, sentinels, masterName, cluster, username, passwordFile, tls } as const;
+    return { graceSeconds, place };
+  }
+  if (datastore?.sqlite !== undefined) {
+    return { graceSeconds, place: { type: 'sqlite', path: datastore.sqlite.path } };
+  }
+  return { graceSeconds, place: { type: 'default' } };
 }
 
 /** The node has blocks, or may take some. */

@@ -24,6 +24,37 @@ export interface DesiredState {
   readonly cni: DesiredCni;
   readonly api: DesiredApi;
   readonly log: DesiredLog;
+  readonly datastore: DesiredDatastore;
+}
+
+/** The store that the nodes of a cluster share. */
+export interface DesiredDatastore {
+  /** How long a node that is gone keeps its peerings and blocks, in seconds. */
+  readonly graceSeconds: number;
+  readonly place: /** Nobody said: a file in the state directory, and no blocks are claimed, since others may share the pools. */
+    | { readonly type: 'default' }
+    | { readonly type: 'sqlite'; readonly path: string | undefined }
+    | ({ readonly type: 'redis' } & DesiredRedis);
+}
+
+/** How Redis is reached. Exactly one of `url`, `sentinels` and `cluster` is there. */
+export interface DesiredRedis {
+  readonly url: string | undefined;
+  /** `HOST:PORT` each. */
+  readonly sentinels: readonly string[] | undefined;
+  readonly masterName: string | undefined;
+  /** `HOST:PORT` each. */
+  readonly cluster: readonly string[] | undefined;
+  readonly username: string | undefined;
+  readonly passwordFile: string | undefined;
+  readonly tls:
+    | {
+        readonly caFile?: string | undefined;
+        readonly certFile?: string | undefined;
+        readonly keyFile?: string | undefined;
+        readonly serverName?: string | undefined;
+      }
+    | undefined;
 }
 
 /** This node. */

@@ -25,6 +25,7 @@ export interface Change {
     | 'fib'
     | 'cni'
     | 'api'
+    | 'datastore'
     | 'log';
   /** Name of the peer, policy or pool, or the prefix; the section itself for settings. */
   readonly name: string;
@@ -124,6 +125,7 @@ export function diffStates(before: DesiredState, after: DesiredState): Change[] 
     ...diffSection('cni', before.cni, after.cni),
     ...diffSection('api', before.api, after.api),
     ...diffSection('log', before.log, after.log),
+    ...diffSection('datastore', before.datastore, after.datastore),
   ];
   const rank = { remove: 0, change: 1, add: 2 } as const;
   return changes.sort((a, b) => rank[a.action] - rank[b.action]);

@@ -14,6 +14,7 @@ import {
 } from './resource-set.ts';
 import { type AnyResource, readAnyResource } from './resources/table.ts';
 import { SecretText } from './secret.ts';
+import { mergeRegistered, mergeStored, nothingShared, registeredNodeText, type SharedConfig } from './shared.ts';
 
 /** Where Secrets are looked for that no file of the configuration holds: DIRECTORY/NAME/KEY, as Kubernetes mounts them. */
 export const DEFAULT_SECRETS_DIRECTORY = '/etc/podroute/secrets';
@@ -36,12 +37,26 @@ export interface ConfigFile {
 /**
  * Reads a configuration: a YAML (or JSON) file, or all `*.yaml`, `*.yml` and `*.json` files of a directory in order of name.
  * Never throws: what cannot be read is a problem like any other.
+ * @param shared what the cluster adds to it, and which node this is, where that is known
  */
-export async function loadConfig(path: string): Promise<LoadedConfig> {
+export async function loadConfig(
+  path: string,
+  shared: SharedConfig = nothingShared,
+  self?: string,
+): Promise<LoadedConfig> {
   const { files, problems, directory } = await readFiles(path);
-  const parsed = parseResources(files);
-  const secrets = await readSecrets(parsed.resources, directory);
-  return { resources: toResourceSet(parsed.resources, secrets), problems: [...problems, ...parsed.problems] };
+  const inFiles = parseResources(files);
+  const stored = parseResources(shared.documents);
+  const merged = mergeStored(inFiles.resources, stored.resources);
+  const registered = parseResources(
+    shared.nodes.map((node) => ({ name: `registration of ${node.name}`, text: registeredNodeText(node) })),
+  );
+  const resources = mergeRegistered(merged.resources, registered.resources, self);
+  const secrets = await readSecrets(resources, directory);
+  return {
+    resources: toResourceSet(resources, secrets),
+    problems: [...problems, ...inFiles.problems, ...stored.problems, ...merged.problems],
+  };
 }
 
 /** Reads the resources of files that are already in memory. */

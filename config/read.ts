@@ -3,6 +3,7 @@ import { compile } from './compile.ts';
 import type { DesiredState } from './desired-state.ts';
 import { loadConfig } from './load.ts';
 import { formatProblem, hasErrors, type Problem } from './problem.ts';
+import { nothingShared, type SharedConfig } from './shared.ts';
 
 /** Where the configuration is, and whose. */
 export interface ConfigurationSource {
@@ -39,10 +40,14 @@ export interface ReadConfiguration {
 
 /**
  * Reads a configuration and works out what it means for one node (`chooseNodeName` says which).
+ * @param shared what the cluster adds to the files; with it `source.node` must be there
  * @throws ConfigurationError with every problem, warnings included
  */
-export async function readConfiguration(source: ConfigurationSource): Promise<ReadConfiguration> {
-  const { resources, problems } = await loadConfig(source.path);
+export async function readConfiguration(
+  source: ConfigurationSource,
+  shared: SharedConfig = nothingShared,
+): Promise<ReadConfiguration> {
+  const { resources, problems } = await loadConfig(source.path, shared, source.node);
   const node = chooseNodeName(resources, source.node, source.hostname);
   const compiled = compile(resources, node ?? source.hostname);
   const all = [...problems, ...(compiled.ok ? compiled.value.warnings : compiled.error)];

@@ -1,10 +1,16 @@
-import { join } from 'node:path';
-import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
+import { dirname, join } from 'node:path';
+import { formatIp, formatPrefix, ip, type Prefix, prefixContains } from 'bgp-ts';
 import { NetlinkWiring } from '../cni/netlink-wiring.ts';
 import { CniServer } from '../cni/server.ts';
 import type { DesiredPeer, DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
-import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
+import {
+  ConfigurationError,
+  type ConfigurationSource,
+  type ReadConfiguration,
+  readConfiguration,
+} from '../config/read.ts';
+import { type SharedNode, sharedNode } from '../config/shared.ts';
 import { Fib } from '../fib/fib.ts';
 import { readInterfaceAddresses } from '../fib/interface-addresses.ts';
 import { NatOutgoing } from '../fib/nat-outgoing.ts';
@@ -31,6 +37,8 @@ import {
   peerSettings,
   unnumberedRule,
 } from './apply-config.ts';
+import { Cluster } from './cluster.ts';
+import { type ClaimedBlock, ClusterBlocks, desiredBlocks } from './cluster-blocks.ts';
 import { Control, type ForwardingReading } from './control.ts';
 import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
 import { eventLoopDelay } from './event-loop.ts';
@@ -87,7 +95,17 @@ export class Daemon {
   readonly #cni: CniServer | undefined;
   readonly #api: ApiServer;
   readonly #turns = new TurnMeter();
+  readonly #cluster: Cluster | undefined;
+  #blocks: ClusterBlocks | undefined;
+  /** What the configuration says. */
+  #desired: DesiredState;
+  /** The same with the blocks that this node claimed. */
   #state: DesiredState;
+  #claimed: readonly ClaimedBlock[] = [];
+  /** Why what the cluster shares is not in force. */
+  #sharedProblem: string | undefined;
+  /** Reloads one after the other. */
+  #reloading: Promise<void> = Promise.resolve();
   #originated = new Map<string, Origination>();
   #discarded = new Map<string, Prefix>();
   /** Addresses of this machine, as read last. */
@@ -107,11 +125,14 @@ export class Daemon {
    * @throws ConfigurationError with every problem of the configuration; Error when a socket or the kernel is out of reach
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const { state, warnings } = await readConfiguration(options.source);
-    const log = options.createLog(state.log.level);
+    const files = await readConfiguration(options.source);
+    const log = options.createLog(files.state.log.level);
+    let daemon: Daemon | undefined;
+    const cluster = await openCluster(options, files.state, log, () => daemon);
+    const { state, warnings } = await withCopy(options.source, files, cluster, log);
     for (const warning of warnings) log.warn('configuration', { warning });
     const kernelRoutes = state.fib.enabled ? await NetlinkKernel.open({ log }) : undefined;
-    const daemon = new Daemon(options, state, log, kernelRoutes);
+    daemon = new Daemon(options, state, log, kernelRoutes, cluster);
     try {
       await daemon.#start();
     } catch (error) {
@@ -127,9 +148,12 @@ export class Daemon {
     state: DesiredState,
     log: Logger,
     kernelRoutes: NetlinkKernel | undefined,
+    cluster: Cluster | undefined,
   ) {
     this.#options = options;
+    this.#desired = state;
     this.#state = state;
+    this.#cluster = cluster;
     this.#log = log;
     this.#startedMs = this.#clock.wallMs();
     const local = readLocalAddresses();
@@ -211,8 +235,11 @@ export class Daemon {
    * then the running configuration stays in force
    */
   async reload(dryRun: boolean): Promise<ReloadReply> {
-    const { state, warnings } = await readConfiguration(this.#options.source);
-    const changes = diffStates(this.#state, state);
+    const { state, warnings } = await readConfiguration(
+      namedSource(this.#options.source, this.#state),
+      this.#cluster?.shared(),
+    );
+    const changes = diffStates(this.#desired, state);
     const reply: ReloadReply = {
       applied: !dryRun,
       changes: changes.map(({ action, kind, name, detail, effect }) => ({ action, kind, name, detail, effect })),
@@ -225,7 +252,7 @@ export class Daemon {
       const what = `${identity.name}: ${identity.detail ?? 'changed'}`;
       throw new ControlError('refused', `${what}: only a new start of the daemon applies this; nothing was changed`);
     }
-    this.#apply(liveState(this.#state, state));
+    this.#apply(liveState(this.#desired, state));
     this.#log.info('reloaded', { changes: changes.length, resets: reply.resets });
     return reply;
   }
@@ -245,8 +272,11 @@ export class Daemon {
       this.#sweepTimer = this.#clock.setTimer(SWEEP_DEADLINE_MS, () => this.#sweep());
     }
     if (this.#cni !== undefined) {
-      this.#cni.setBlocks(cniBlocks(this.#state));
+      this.#cni.setBlocks(cniBlocks(this.#state, this.#claimed));
       await this.#cni.start();
+      if (this.#cluster !== undefined && this.#state.datastore.place.type !== 'default') {
+        this.#blocks = this.#makeBlocks(this.#cluster, this.#cni);
+      }
     }
     this.#applyRoutes(this.#state);
     this.#applyGateways(undefined, this.#state);
@@ -260,6 +290,9 @@ export class Daemon {
     this.#applyUnnumberedPeers(this.#state);
     this.#applyDynamicPeers(this.#state, local);
     await this.#api.start();
+    this.#blocks?.setPools(this.#state.pools);
+    this.#blocks?.start();
+    this.#cluster?.start();
     this.#warmUp = new WarmUp(this.#clock, () => !this.#speaker.hasSession());
     this.#log.info('started', {
       version,
@@ -275,6 +308,8 @@ export class Daemon {
     this.#sweepTimer?.clear();
     this.#warmUp?.stop();
     await this.#api.close();
+    this.#blocks?.close();
+    await this.#cluster?.close();
     this.#turns.close();
     await this.#cni?.close();
     this.#speaker.close('shutdown');
@@ -313,6 +348,8 @@ export class Daemon {
       coolDownSeconds: this.#state.ipam.cooldownSeconds,
       handlers: {
         blockUnused: () => this.#clock.defer(() => this.#applyRoutes(this.#state)),
+        podAdded: () => this.#blocks?.used(),
+        podRemoved: () => this.#blocks?.used(),
         busy: (isBusy) => {
           this.#loop.hold(isBusy);
           this.#kernel?.routes.giveWay(isBusy);
@@ -320,6 +357,53 @@ export class Daemon {
       },
       ...(cni.mtu === undefined ? {} : { mtu: cni.mtu }),
     });
+  }
+
+  #makeBlocks(cluster: Cluster, cni: CniServer): ClusterBlocks {
+    const { node, ipam, datastore } = this.#state;
+    return new ClusterBlocks({
+      store: cluster.store,
+      node: node.name,
+      stateDirectory: stateDirectory(this.#options, this.#state),
+      clock: this.#clock,
+      log: this.#log,
+      ipam,
+      graceSeconds: datastore.graceSeconds,
+      held: () => cni.pods().flatMap(({ addresses }) => addresses),
+      fill: () => cni.blocks().filter(({ retired }) => !retired),
+      setClaimed: (blocks) => this.#setClaimed(blocks),
+    });
+  }
+
+  #setClaimed(blocks: readonly ClaimedBlock[]): void {
+    this.#claimed = blocks;
+    this.#state = withClaimed(this.#desired, blocks);
+    this.#cni?.setBlocks(cniBlocks(this.#state, blocks));
+    this.#applyRoutes(this.#state);
+    this.#loop.wake();
+  }
+
+  /** What the cluster shares is another than before: the same as a reload, and what does not fit leaves everything as it is. */
+  sharedChanged(): void {
+    this.#reloading = this.#reloading.then(async () => {
+      try {
+        await this.reload(false);
+        this.#sharedProblem = undefined;
+      } catch (error) {
+        this.#sharedProblem = error instanceof ConfigurationError ? error.lines.join('; ') : errorMessage(error);
+        this.#log.error('what the cluster shares is not applied', { problem: this.#sharedProblem });
+      }
+    });
+  }
+
+  /** This node is registered, perhaps anew after the store lost it. */
+  registered(): void {
+    this.#blocks?.registered();
+  }
+
+  /** What this node tells the others about itself. */
+  registration(): SharedNode {
+    return sharedNode(this.#desired.node);
   }
 
   #runPath(name: string, configured: string): string {
@@ -344,11 +428,15 @@ export class Daemon {
   }
 
   /** Brings everything to `state`, with as little disturbance as the difference allows. */
-  #apply(state: DesiredState): void {
+  #apply(desired: DesiredState): void {
     const before = this.#state;
-    this.#state = state;
+    this.#desired = desired;
+    this.#state = withClaimed(desired, this.#claimed);
+    const state = this.#state;
     this.#policies.replace(state.policies);
-    this.#cni?.setBlocks(cniBlocks(state));
+    this.#cni?.setBlocks(cniBlocks(state, this.#claimed));
+    this.#blocks?.setPools(state.pools);
+    this.#cluster?.registrar.update();
     this.#applyRoutes(state);
     this.#applyGateways(before, state);
     this.#kernel?.nat.setPools(natPools(state));
@@ -525,6 +613,9 @@ export class Daemon {
       { name: 'configuration', ok: true },
       { name: 'listening', ok: this.#isListening },
     ];
+    if (this.#sharedProblem !== undefined) {
+      checks.push({ name: 'cluster configuration', ok: false, detail: this.#sharedProblem });
+    }
     if (this.#kernel !== undefined) {
       checks.push(kernelCheck(this.#kernel.fib.counters));
       const { problem } = this.#kernel.nat;
@@ -541,9 +632,72 @@ function numbered(state: DesiredState): DesiredPeer[] {
   return state.peers.filter((peer) => !peer.unnumbered);
 }
 
-function cniBlocks(state: DesiredState) {
+function cniBlocks(state: DesiredState, claimed: readonly ClaimedBlock[]) {
   const { reserved } = state.ipam;
-  return state.blocks.filter((block) => block.allocate).map(({ prefix }) => ({ prefix, reserved }));
+  const lendable = claimed.flatMap((block) => block.reserved);
+  return state.blocks
+    .filter((block) => block.allocate)
+    .map(({ prefix }) => ({
+      prefix,
+      reserved: [...reserved, ...lendable.filter((part) => prefixContains(prefix, part))],
+    }));
+}
+
+/** The state with claimed blocks beside those of the configuration. */
+function withClaimed(state: DesiredState, claimed: readonly ClaimedBlock[]): DesiredState {
+  const configured = new Set(state.blocks.map(({ prefix }) => formatPrefix(prefix)));
+  const others = claimed.filter(({ prefix }) => !configured.has(formatPrefix(prefix)));
+  return { ...state, blocks: [...state.blocks, ...desiredBlocks(others, state.pools)] };
+}
+
+/** The source with the node's name: once others are known, a name cannot be guessed any more. */
+function namedSource(source: ConfigurationSource, state: DesiredState): ConfigurationSource {
+  return { ...source, node: state.node.name };
+}
+
+function stateDirectory(options: DaemonOptions, state: DesiredState): string {
+  return options.stateDirectory ?? dirname(state.cni.statePath);
+}
+
+/** Opens the store. Where nobody asked for one, a directory that cannot be written is no reason not to start. */
+async function openCluster(
+  options: DaemonOptions,
+  state: DesiredState,
+  log: Logger,
+  daemon: () => Daemon | undefined,
+): Promise<Cluster | undefined> {
+  try {
+    return await Cluster.open({
+      datastore: state.datastore,
+      stateDirectory: stateDirectory(options, state),
+      clock: systemClock,
+      log,
+      self: () => daemon()?.registration() ?? sharedNode(state.node),
+      changed: () => daemon()?.sharedChanged(),
+      registered: () => daemon()?.registered(),
+    });
+  } catch (error) {
+    if (state.datastore.place.type !== 'default') throw error;
+    log.warn('no datastore', { reason: errorMessage(error) });
+    return undefined;
+  }
+}
+
+/** The configuration with what the store said last; what of that does not fit any more is left out until the store is read. */
+async function withCopy(
+  source: ConfigurationSource,
+  files: ReadConfiguration,
+  cluster: Cluster | undefined,
+  log: Logger,
+): Promise<ReadConfiguration> {
+  if (cluster === undefined) return files;
+  try {
+    return await readConfiguration(namedSource(source, files.state), cluster.shared());
+  } catch (error) {
+    if (!(error instanceof ConfigurationError)) throw error;
+    for (const problem of error.lines) log.error('copy of the store not used', { problem });
+    return files;
+  }
 }
 
 function natPools({ pools }: DesiredState) {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
+import { isRawMap, type Reporter } from '../document.ts';
 import { boolean, field, integer, nonEmptyText, oneOf } from '../values.ts';
-import type { KindDefinition, Resource } from './resource.ts';
+import { isSet, type KindDefinition, type Resource } from './resource.ts';
 
 /** A path in the file system, from the root. */
 const absolutePath = field((value) => {
@@ -16,7 +17,55 @@ const socketPath = field((value) => {
   return { ok: false, error: `${JSON.stringify(value)}: must be a path that begins with /` };
 });
 
+/** `redis://` or, with TLS, `rediss://`. A user and a password belong into fields of their own, where they are not shown. */
+const redisUrl = field((value) => {
+  const result = nonEmptyText(1024)(value);
+  if (!result.ok) return result;
+  const url = URL.canParse(result.value) ? new URL(result.value) : undefined;
+  if (url === undefined || !['redis:', 'rediss:'].includes(url.protocol) || url.hostname === '') {
+    return { ok: false, error: `${JSON.stringify(value)}: must be redis://HOST:PORT or rediss://HOST:PORT` };
+  }
+  if (url.password !== '' || url.username !== '') {
+    return { ok: false, error: 'has a user or password in it: they go into username and passwordFile' };
+  }
+  return result;
+});
+
+/** `HOST:PORT`, the host of an IPv6 address in brackets. */
+const hostPort = field((value) => {
+  const result = nonEmptyText(300)(value);
+  if (!result.ok) return result;
+  const url = URL.canParse(`redis://${result.value}`) ? new URL(`redis://${result.value}`) : undefined;
+  if (url !== undefined && url.port !== '' && url.hostname !== '' && url.pathname === '') return result;
+  return { ok: false, error: `${JSON.stringify(value)}: must be HOST:PORT` };
+});
+
+const redis = z.strictObject({
+  url: redisUrl.optional(),
+  sentinels: z.array(hostPort).min(1).optional(),
+  masterName: field(nonEmptyText(200)).optional(),
+  cluster: z.array(hostPort).min(1).optional(),
+  username: field(nonEmptyText(200)).optional(),
+  passwordFile: absolutePath.optional(),
+  tls: z
+    .strictObject({
+      caFile: absolutePath.optional(),
+      certFile: absolutePath.optional(),
+      keyFile: absolutePath.optional(),
+      serverName: field(nonEmptyText(253)).optional(),
+    })
+    .optional(),
+});
+
+/** The store that nodes share. */
+const datastore = z.strictObject({
+  sqlite: z.strictObject({ path: absolutePath.optional() }).optional(),
+  redis: redis.optional(),
+  graceSeconds: field(integer(10, 86_400)).optional(),
+});
+
 const schema = z.strictObject({
+  datastore: datastore.optional(),
   fib: z
     .strictObject({
       enabled: field(boolean).optional(),
@@ -53,6 +102,7 @@ export const speaker: KindDefinition<'Speaker', SpeakerSpec> = {
   kind: 'Speaker',
   spec: schema,
   rules(raw, report) {
+    datastoreRules(raw['datastore'], report);
     const fib = raw['fib'] as Record<string, unknown> | undefined;
     const { metric, discardMetric } = fib ?? {};
     if (typeof discardMetric === 'number' && discardMetric <= (typeof metric === 'number' ? metric : 1024)) {
@@ -61,3 +111,18 @@ export const speaker: KindDefinition<'Speaker', SpeakerSpec> = {
     }
   },
 };
+
+function datastoreRules(raw: unknown, report: Reporter): void {
+  if (!isRawMap(raw)) return;
+  const at = (...path: string[]) => ['spec', 'datastore', ...path];
+  if (isSet(raw, 'sqlite') && isSet(raw, 'redis')) report.error(at(), 'has both sqlite and redis: one of them');
+  const { redis } = raw;
+  if (!isRawMap(redis)) return;
+  const places = ['url', 'sentinels', 'cluster'].filter((key) => isSet(redis, key));
+  if (places.length !== 1) {
+    report.error(at('redis'), `has ${places.join(' and ') || 'no place'}: needs one of url, sentinels, cluster`);
+  }
+  if (isSet(redis, 'sentinels') !== isSet(redis, 'masterName')) {
+    report.error(at('redis'), 'sentinels and masterName need each other');
+  }
+}
