@@ -8,7 +8,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 purpose=${1:-demo}
-packages="gcc libc6-dev make iproute2 iputils-ping ca-certificates frr"
+packages="gcc libc6-dev make iproute2 iputils-ping ca-certificates frr redis-server"
 case $purpose in
   demo) ;;
   test) packages="$packages bird2 gobgpd openbgpd exabgp nftables tcpdump bash zsh fish" ;;
@@ -45,7 +45,7 @@ if [ -n "$missing" ]; then
   rm -f "$log"
   [ "$made_guard" = no ] || rm -f "$guard"
   if command -v systemctl >/dev/null 2>&1; then
-    for unit in frr bird gobgpd openbgpd exabgp; do
+    for unit in frr bird gobgpd openbgpd exabgp redis-server; do
       case "$missing" in *"${unit%d}"*) systemctl disable "$unit" >/dev/null 2>&1 || true ;; esac
     done
   fi
