@@ -50,6 +50,8 @@ export function buildProgram(terminal: Terminal, env: Readonly<Record<string, st
       (await import('./commands/explain.ts')).explain(context(), prefix, options),
     );
   addPeerActions(program, context);
+  addResources(program, context, env);
+  addCluster(program, context);
   program
     .command('fib')
     .description("the kernel's forwarding table")
@@ -129,6 +131,68 @@ function addShow(program: Command, context: () => Context): void {
     .command('blocks')
     .description('address blocks of this node')
     .action(async () => (await import('./commands/pods.ts')).showBlocks(context()));
+}
+
+function addResources(
+  program: Command,
+  context: () => Context,
+  env: Readonly<Record<string, string | undefined>>,
+): void {
+  program
+    .command('apply')
+    .description('put resources into the store that the cluster shares, all or none')
+    .requiredOption('-f, --filename <file...>', 'a file, a directory, or - for standard input')
+    .option('--dry-run', 'say what would change, and change nothing')
+    .action(async (options: { filename: string[]; dryRun?: boolean }) =>
+      (await import('./commands/resources.ts')).apply(context(), options),
+    );
+  program
+    .command('get')
+    .description('resources in force on this node, from files, the store and registrations')
+    .argument('[kind]', 'such as BGPPeer, or bgppeers')
+    .argument('[name]')
+    .addOption(new Option('-o, --output <format>', 'how').choices(['table', 'yaml']))
+    .option('--explain', 'every field, and how it was understood')
+    .action(async (kind: string | undefined, name: string | undefined, options: object) =>
+      (await import('./commands/resources.ts')).get(context(), kind, name, options),
+    );
+  program
+    .command('delete')
+    .description('take a resource out of the store')
+    .argument('<kind>')
+    .argument('<name>')
+    .option('--dry-run', 'say what would change, and change nothing')
+    .action(async (kind: string, name: string, options: { dryRun?: boolean }) =>
+      (await import('./commands/resources.ts')).deleteResource(context(), kind, name, options),
+    );
+  program
+    .command('edit')
+    .description('change a resource of the store in an editor ($VISUAL, $EDITOR)')
+    .argument('<kind>')
+    .argument('<name>')
+    .action(async (kind: string, name: string) =>
+      (await import('./commands/resources.ts')).edit(context(), kind, name, env),
+    );
+  program
+    .command('export')
+    .description('print all resources of the store as one YAML text, which apply takes')
+    .action(async () => (await import('./commands/resources.ts')).exportResources(context()));
+}
+
+function addCluster(program: Command, context: () => Context): void {
+  program
+    .command('node')
+    .description('this node, its registration, and every node that registered')
+    .action(async () => (await import('./commands/cluster.ts')).showNode(context()));
+  const ipam = program.command('ipam').description("the cluster's pools and address blocks");
+  ipam
+    .command('show')
+    .description('pools, blocks, who owns them, what is lent')
+    .action(async () => (await import('./commands/cluster.ts')).showIpam(context()));
+  ipam
+    .command('check')
+    .description('compare store, this node, its pods and the kernel; exit code 1 on any difference')
+    .action(async () => (await import('./commands/cluster.ts')).checkIpam(context()));
 }
 
 function addPeerActions(program: Command, context: () => Context): void {

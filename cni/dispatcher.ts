@@ -144,6 +144,27 @@ export class CniDispatcher {
     return this.#context?.ipam.blocks() ?? [];
   }
 
+  /** Compares pods and the kernel: host ends that are nobody's, and pods without one. */
+  async audit(): Promise<{ readonly interfaces: number; readonly problems: readonly string[] }> {
+    const { ipam, wiring } = this.#context ?? {};
+    if (ipam === undefined || wiring === undefined)
+      return { interfaces: 0, problems: ['the address store is not open'] };
+    const found = await wiring.hostInterfaces();
+    const names = new Set(found.map(({ name }) => name));
+    // Read after the kernel: what is being added or deleted meanwhile is not held against it.
+    const pods = ipam.attachments().map(podView);
+    const known = new Set(pods.map(({ hostIfName: name }) => name));
+    return {
+      interfaces: found.length,
+      problems: [
+        ...found.filter(({ name }) => !known.has(name)).map(({ name }) => `interface ${name} belongs to no pod`),
+        ...pods
+          .filter(({ state, hostIfName: name }) => state === 'ready' && !names.has(name))
+          .map(({ containerId, hostIfName: name }) => `container ${containerId} has no interface ${name}`),
+      ],
+    };
+  }
+
   /** Refuses new commands from now on; running ones go on. */
   refuse(): void {
     this.#closing = true;

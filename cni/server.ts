@@ -63,6 +63,11 @@ export class CniServer {
     return this.#dispatcher.blocks();
   }
 
+  /** Compares pods and the kernel, in words; see {@link CniDispatcher.audit}. */
+  audit(): Promise<{ readonly interfaces: number; readonly problems: readonly string[] }> {
+    return this.#dispatcher.audit();
+  }
+
   /** Runs one request without the socket. */
   handle(raw: RawRequest): Promise<Answer> {
     return this.#dispatcher.handle(raw);

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import * as api from './api.ts';
+import * as cluster from './api-cluster.ts';
 import { explainQuerySchema, explainReplySchema } from './api-explain.ts';
 
 /** One request that the daemon answers. */
@@ -10,6 +11,8 @@ export interface Endpoint {
   readonly summary: string;
   readonly query?: z.ZodObject;
   readonly body?: z.ZodObject;
+  /** Octets of a body at most; 64 KiB unless told. */
+  readonly bodyLimit?: number;
   /** The reply: one JSON document, or lines of JSON. */
   readonly reply:
     | { readonly type: 'json'; readonly schema: z.ZodType }
@@ -122,6 +125,47 @@ export const endpoints = {
     summary: 'Reads the configuration again and applies the difference; all or nothing.',
     body: api.reloadRequestSchema,
     reply: json(api.reloadReplySchema),
+  },
+  node: {
+    method: 'GET',
+    path: '/v1/node',
+    summary: 'This node, its registration in the store, and every node that registered.',
+    reply: json(cluster.nodeReplySchema),
+  },
+  resources: {
+    method: 'GET',
+    path: '/v1/resources',
+    summary:
+      'Resources in force on this node, from files, the store and registrations, each field as it was understood.',
+    query: cluster.resourcesQuerySchema,
+    reply: json(cluster.resourcesReplySchema),
+  },
+  apply: {
+    method: 'POST',
+    path: '/v1/resources',
+    summary: 'Puts resources into the store, all or none, once the whole was found good for every node.',
+    body: cluster.applyRequestSchema,
+    bodyLimit: 8 * 1024 * 1024,
+    reply: json(cluster.resourceChangesReplySchema),
+  },
+  delete: {
+    method: 'POST',
+    path: '/v1/resources/delete',
+    summary: 'Takes resources out of the store, all or none, once what is left was found good for every node.',
+    body: cluster.deleteRequestSchema,
+    reply: json(cluster.resourceChangesReplySchema),
+  },
+  ipam: {
+    method: 'GET',
+    path: '/v1/ipam',
+    summary: "The cluster's pools and address blocks.",
+    reply: json(cluster.ipamReplySchema),
+  },
+  ipamCheck: {
+    method: 'GET',
+    path: '/v1/ipam/check',
+    summary: "Compares the store's blocks, this node's memory, its pods and the kernel.",
+    reply: json(cluster.ipamCheckReplySchema),
   },
 } as const satisfies Record<string, Endpoint>;
 

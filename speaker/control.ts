@@ -35,12 +35,28 @@ import type {
   VersionReply,
 } from '../lib/api.ts';
 import { API_VERSION } from '../lib/api.ts';
+import type {
+  ApplyRequest,
+  DeleteRequest,
+  IpamCheckReply,
+  IpamReply,
+  NodeReply,
+  ResourceChangesReply,
+  ResourcesQuery,
+  ResourcesReply,
+} from '../lib/api-cluster.ts';
 import type { ExplainQuery, ExplainReply } from '../lib/api-explain.ts';
 import type { Clock } from '../lib/clock.ts';
 import { version } from '../lib/version.ts';
 import type { Rib } from '../rib/rib.ts';
 import type { PathView, RouteQuery } from '../rib/types.ts';
-import { ControlError, type ControlSurface, type Listing } from './api/control-surface.ts';
+import {
+  type Awaitable,
+  type ClusterSurface,
+  ControlError,
+  type ControlSurface,
+  type Listing,
+} from './api/control-surface.ts';
 import { type PeerFacts, type PeerReading, peerDetail, peerSummary } from './api/peer-view.ts';
 import { apiRoute } from './api/route-view.ts';
 import type { EventLoopDelay } from './event-loop.ts';
@@ -96,6 +112,8 @@ export interface ForwardingReading {
 
 /** What the control API asks of the rest of the daemon. */
 export interface ControlParts {
+  /** Absent: nothing is known of a cluster. */
+  readonly cluster?: ClusterSurface;
   readonly clock: Clock;
   readonly startedMs: number;
   readonly rib: Rib;
@@ -299,6 +317,36 @@ export class Control implements ControlSurface {
 
   reload(request: ReloadRequest): Promise<ReloadReply> {
     return this.#parts.reload(request.dryRun);
+  }
+
+  #cluster(): ClusterSurface {
+    const { cluster } = this.#parts;
+    if (cluster === undefined) throw new ControlError('unavailable', 'this daemon has no datastore');
+    return cluster;
+  }
+
+  node(): Awaitable<NodeReply> {
+    return this.#cluster().node();
+  }
+
+  resources(query: ResourcesQuery): Awaitable<ResourcesReply> {
+    return this.#cluster().resources(query);
+  }
+
+  apply(request: ApplyRequest): Awaitable<ResourceChangesReply> {
+    return this.#cluster().apply(request);
+  }
+
+  delete(request: DeleteRequest): Awaitable<ResourceChangesReply> {
+    return this.#cluster().delete(request);
+  }
+
+  ipam(): Awaitable<IpamReply> {
+    return this.#cluster().ipam();
+  }
+
+  ipamCheck(): Awaitable<IpamCheckReply> {
+    return this.#cluster().ipamCheck();
   }
 
   /** The prefix that was asked about, or the longest match of an address; the address itself where nothing covers it. */

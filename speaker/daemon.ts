@@ -39,6 +39,7 @@ import {
 } from './apply-config.ts';
 import { Cluster } from './cluster.ts';
 import { type ClaimedBlock, ClusterBlocks, desiredBlocks } from './cluster-blocks.ts';
+import { clusterSurface } from './cluster-control.ts';
 import { Control, type ForwardingReading } from './control.ts';
 import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
 import { eventLoopDelay } from './event-loop.ts';
@@ -568,6 +569,14 @@ export class Daemon {
 
   #makeControl(): Control {
     return new Control({
+      cluster: clusterSurface({
+        clock: this.#clock,
+        source: this.#options.source,
+        cluster: this.#cluster,
+        cni: this.#cni,
+        state: () => this.#state,
+        blocks: () => this.#blocks,
+      }),
       clock: this.#clock,
       startedMs: this.#startedMs,
       rib: this.#rib,

@@ -24,6 +24,16 @@ import type {
   VersionReply,
 } from '../../lib/api.ts';
 
+import type {
+  ApplyRequest,
+  DeleteRequest,
+  IpamCheckReply,
+  IpamReply,
+  NodeReply,
+  ResourceChangesReply,
+  ResourcesQuery,
+  ResourcesReply,
+} from '../../lib/api-cluster.ts';
 import type { ExplainQuery, ExplainReply } from '../../lib/api-explain.ts';
 
 /** Now or later. */
@@ -39,13 +49,23 @@ export interface Listing<Begin, Entry> {
   readonly entries: Iterable<Entry> | AsyncIterable<Entry>;
 }
 
+/** What the control API asks about the cluster. */
+export interface ClusterSurface {
+  node(): Awaitable<NodeReply>;
+  resources(query: ResourcesQuery): Awaitable<ResourcesReply>;
+  apply(request: ApplyRequest): Awaitable<ResourceChangesReply>;
+  delete(request: DeleteRequest): Awaitable<ResourceChangesReply>;
+  ipam(): Awaitable<IpamReply>;
+  ipamCheck(): Awaitable<IpamCheckReply>;
+}
+
 /**
  * What the control API asks of the daemon; the daemon implements it. Every method may throw `ControlError`, whose text
  * reaches the user as it is; anything else thrown is a bug, logged with its stack and answered as `internal`.
  *
  * `peer` arguments are what the user typed: the name of a peer or its address. An unknown one is `ControlError.notFound`.
  */
-export interface ControlSurface {
+export interface ControlSurface extends ClusterSurface {
   version(): VersionReply;
   health(): Awaitable<HealthReply>;
   status(): Awaitable<StatusReply>;

@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { API_VERSION, type DrainRequest, type ErrorReply, errorStatus, type RoutesQuery } from '../../lib/api.ts';
+import type { ApplyRequest, DeleteRequest, ResourcesQuery } from '../../lib/api-cluster.ts';
 import { type Endpoint, type EndpointName, endpoints } from '../../lib/api-endpoints.ts';
 import type { ExplainQuery } from '../../lib/api-explain.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -100,6 +101,7 @@ export function buildApp(options: ApiServerOptions): FastifyInstance {
     app.route({
       method: endpoint.method,
       url: endpoint.path,
+      ...(endpoint.bodyLimit === undefined ? {} : { bodyLimit: endpoint.bodyLimit }),
       handler: async (request, reply) => {
         const handled: Handled = {
           params: request.params as { peer?: string },
@@ -137,6 +139,12 @@ function handlersOf(surface: ControlSurface): Record<EndpointName, (request: Han
     pods: () => surface.pods(),
     blocks: () => surface.blocks(),
     reload: (request) => surface.reload(request.body as { dryRun: boolean }),
+    node: () => surface.node(),
+    resources: (request) => surface.resources(request.query as ResourcesQuery),
+    apply: (request) => surface.apply(request.body as ApplyRequest),
+    delete: (request) => surface.delete(request.body as DeleteRequest),
+    ipam: () => surface.ipam(),
+    ipamCheck: () => surface.ipamCheck(),
   };
 }
 

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Block, FibRoute, PeerDetail, PeerSummary, Pod, Route, StatusReply } from '../../lib/api.ts';
+import type { ApiClusterNode, ApiResource } from '../../lib/api-cluster.ts';
 import type { ExplainReply } from '../../lib/api-explain.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
@@ -280,9 +281,68 @@ export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface 
         warnings: [],
       };
     },
+    node: () => ({
+      node: clusterNode('node-a'),
+      store: { type: 'sqlite' },
+      registration: { state: 'registered', sinceSeconds: 60 },
+      nodes: [clusterNode('node-a'), { ...clusterNode('node-b'), goneSeconds: 12 }],
+    }),
+    resources(query) {
+      calls.push(['resources', query]);
+      return { resources: [storedPeer] };
+    },
+    apply(request) {
+      calls.push(['apply', request]);
+      const change = {
+        kind: 'BGPPeer',
+        name: 'tor',
+        action: 'configured',
+        diff: '-  asNumber: 1\n+  asNumber: 2\n',
+      } as const;
+      return { applied: !request.dryRun, changes: [change], warnings: [] };
+    },
+    delete(request) {
+      calls.push(['delete', request]);
+      const changes = request.resources.map((one) => ({ ...one, action: 'deleted' as const, diff: '' }));
+      return { applied: !request.dryRun, changes, warnings: [] };
+    },
+    ipam: () => ({
+      pools: [{ name: 'pods', cidr: '10.64.0.0/16', blockLength: 26, blocks: 1024, taken: 1, disabled: false }],
+      blocks: [
+        {
+          block: '10.64.1.0/26',
+          pool: '10.64.0.0/16',
+          state: 'owned',
+          owner: 'node-a',
+          isOwn: true,
+          used: 3,
+          size: 64,
+          lent: [],
+        },
+      ],
+    }),
+    ipamCheck: () => ({ isClean: true, checked: { blocks: 1, pods: 3, interfaces: 3 }, problems: [] }),
     ...over,
   };
 }
+
+/** A node as it registered. */
+function clusterNode(name: string): ApiClusterNode {
+  return { name, asn: 64512, routerId: '10.0.1.1', ipv4Address: '10.0.1.1', labels: { rack: 'a' }, version: '0.1.0' };
+}
+
+/** A peer of the store. */
+export const storedPeer: ApiResource = {
+  kind: 'BGPPeer',
+  name: 'tor',
+  apiVersion: 'projectcalico.org/v3',
+  source: 'store',
+  text: 'apiVersion: projectcalico.org/v3\nkind: BGPPeer\nmetadata:\n  name: tor\n',
+  fields: [
+    { path: 'spec.peerIP', value: '10.0.1.254' },
+    { path: 'spec.asNumber', value: '65000', note: 'is looked at twice' },
+  ],
+};
 
 /** A real server over a surface, on a socket in a directory of its own. */
 export interface TestDaemon {

@@ -34,6 +34,12 @@ const linesIn = (text: string): unknown[] =>
     .split('\n')
     .map((line) => JSON.parse(line));
 
+/** Bodies of requests that need one. */
+const bodies: Partial<Record<EndpointName, object>> = {
+  apply: { files: [{ name: 'a.yaml', text: '' }] },
+  delete: { resources: [{ kind: 'BGPPeer', name: 'tor' }] },
+};
+
 describe('replies', () => {
   const queries: Partial<Record<EndpointName, string>> = {
     routes: '?view=received&peer=tor',
@@ -42,7 +48,12 @@ describe('replies', () => {
   for (const name of Object.keys(endpoints) as EndpointName[]) {
     test(`${name} answers what its schema says`, async () => {
       const { method, path, reply } = endpoints[name];
-      const response = await app().inject({ method, url: path.replace(':peer', 'tor') + (queries[name] ?? '') });
+      const payload = bodies[name];
+      const response = await app().inject({
+        ...(payload === undefined ? {} : { payload }),
+        method,
+        url: path.replace(':peer', 'tor') + (queries[name] ?? ''),
+      });
       expect(response.statusCode).toBe(200);
       expect(response.headers['podroute-api']).toBe('1');
       if (reply.type === 'json') expect(reply.schema.parse(response.json())).toEqual(response.json());
