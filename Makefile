@@ -2,9 +2,14 @@
 .PHONY: demo demo-down test check setup clean
 
 # Two nodes, a top-of-rack router, pods that ping each other over BGP-learned routes. KEEP=1 leaves the lab up.
+# With NODES=8 RACKS=2 RR=2 (any of them): a leaf-spine fabric, reflectors, nodes that share a Redis, and what happens when parts die.
 demo:
 	@sh deploy/setup.sh demo
+ifneq ($(NODES)$(RACKS)$(RR),)
+	@KEEP=$(KEEP) NODES=$(NODES) RACKS=$(RACKS) RR=$(RR) node_modules/.bin/node deploy/cluster-demo.ts
+else
 	@KEEP=$(KEEP) node_modules/.bin/node deploy/demo.ts
+endif
 
 # Takes down what KEEP=1 left up.
 demo-down:

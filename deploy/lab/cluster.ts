@@ -3,6 +3,9 @@ import type { Lab, LabHost, LabProcess } from './lab.ts';
 import { CLUSTER_AS, type FabricHost, type FabricSize, LeafSpine } from './leaf-spine.ts';
 import { type Podroute, startPodroute } from './podroute.ts';
 
+/** Between packets of one sender. */
+const INTERVAL_SECONDS = 0.05;
+
 /** A pod of the cluster, with both its addresses. */
 export interface ClusterPod {
   readonly name: string;
@@ -29,6 +32,8 @@ export interface Unanswered {
 export interface Loss {
   readonly sent: number;
   readonly lost: number;
+  /** What the pair that lost most lost, as time. */
+  readonly longestSeconds: number;
 }
 
 /**
@@ -117,18 +122,25 @@ export class ClusterLab {
   async lossWhile(pods: readonly ClusterPod[], happening: () => Promise<void>): Promise<Loss> {
     const senders = pods.map((from, i) => {
       const to = pods[(i + 1) % pods.length] as ClusterPod;
-      return this.#lab.startProcess(from.host, `ping-${i}`, ['ping', '-n', '-q', '-i', '0.05', to.ipv4], {});
+      return this.#lab.startProcess(
+        from.host,
+        `ping-${i}`,
+        ['ping', '-n', '-q', '-i', String(INTERVAL_SECONDS), to.ipv4],
+        {},
+      );
     });
     await happening();
     await Promise.all(senders.map((sender) => sender.stop('SIGINT')));
-    let [sent, received] = [0, 0];
+    let [sent, received, most] = [0, 0, 0];
     for (const sender of senders) {
       const counts = /(\d+) packets transmitted, (\d+) received/g;
       const last = [...sender.log().matchAll(counts)].at(-1);
-      sent += Number(last?.[1] ?? 0);
-      received += Number(last?.[2] ?? 0);
+      const [out, back] = [Number(last?.[1] ?? 0), Number(last?.[2] ?? 0)];
+      sent += out;
+      received += back;
+      most = Math.max(most, out - back);
     }
-    return { sent, lost: sent - received };
+    return { sent, lost: sent - received, longestSeconds: most * INTERVAL_SECONDS };
   }
 
   #startRedis(): LabProcess {
