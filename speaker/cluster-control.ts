@@ -35,6 +35,8 @@ export interface ClusterParts {
   readonly cni: CniServer | undefined;
   state(): DesiredState;
   blocks(): ClusterBlocks | undefined;
+  /** Blocks in force that were claimed, not configured. */
+  claimed(): readonly Prefix[];
 }
 
 /** The cluster as the control API sees it. */
@@ -259,6 +261,11 @@ async function ipamCheck(parts: ClusterParts, cluster: Cluster): Promise<IpamChe
   const isClaiming = parts.blocks() !== undefined;
   for (const { block } of isClaiming ? mine : []) {
     if (!inForce.has(block)) problems.push(`block ${block} is this node's in the store, and not in force here`);
+  }
+  const owned = new Set(mine.map(({ block }) => block));
+  for (const prefix of parts.claimed()) {
+    const block = formatPrefix(prefix);
+    if (!owned.has(block)) problems.push(`block ${block} is in force here, and in the store it is not this node's`);
   }
   const pods = parts.cni?.pods() ?? [];
   const seen = new Map<string, string>();

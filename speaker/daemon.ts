@@ -576,6 +576,7 @@ export class Daemon {
         cni: this.#cni,
         state: () => this.#state,
         blocks: () => this.#blocks,
+        claimed: () => this.#claimed.map(({ prefix }) => prefix),
       }),
       clock: this.#clock,
       startedMs: this.#startedMs,

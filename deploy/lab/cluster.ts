@@ -66,6 +66,11 @@ export class ClusterLab {
     return this.#redis;
   }
 
+  /** Of redis-server itself. */
+  get redisPid(): number {
+    return this.#redis.pid;
+  }
+
   restartRedis(): void {
     this.#redis = this.#startRedis();
   }
