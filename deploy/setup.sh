@@ -11,7 +11,7 @@ purpose=${1:-demo}
 packages="gcc libc6-dev make iproute2 iputils-ping ca-certificates frr redis-server"
 case $purpose in
   demo) ;;
-  test) packages="$packages bird2 gobgpd openbgpd exabgp nftables tcpdump bash zsh fish" ;;
+  test) packages="$packages openssl bird2 gobgpd openbgpd exabgp nftables tcpdump bash zsh fish" ;;
   bench) packages="$packages bird2 openbgpd gobgpd" ;;
   *) echo "setup.sh: '$purpose': expected demo, test or bench" >&2; exit 2 ;;
 esac

@@ -31,20 +31,27 @@ export async function freePort(): Promise<number> {
   });
 }
 
-/** Starts redis-server with `options` (`--name value`) and waits until it answers. */
+/**
+ * Starts redis-server with `options` (`--name value`) and waits until it answers.
+ * @param command what to run in place of `redis-server`, such as a Sentinel with its file
+ */
 export async function startRedis(
   options: readonly string[] = [],
   admin: { readonly username?: string; readonly password?: string } = {},
+  command: readonly string[] = ['redis-server'],
 ): Promise<RedisServer> {
   const directory = mkdtempSync(join(tmpdir(), 'podroute-redis-'));
   const port = await freePort();
-  const argv = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...options];
+  const [program, ...first] = command as [string, ...string[]];
+  const isSentinel = first.includes('--sentinel');
+  const storage = isSentinel ? [] : ['--save', ''];
+  const argv = [...first, '--port', String(port), '--bind', '127.0.0.1', '--dir', directory, ...storage, ...options];
   let child: ChildProcess;
   const client = new Redis({ port, lazyConnect: true, retryStrategy: () => 50, maxRetriesPerRequest: 0, ...admin });
   client.on('error', () => undefined);
   const start = async (): Promise<void> => {
     const log = openSync(join(directory, 'log'), 'a');
-    child = spawn('redis-server', argv, { stdio: ['ignore', log, log] });
+    child = spawn(program, argv, { stdio: ['ignore', log, log] });
     client.connect().catch(() => undefined);
     await waitFor('redis-server answers', async () => (await client.ping()) === 'PONG', 10_000);
   };
