@@ -20,6 +20,7 @@ test:
 	@sh deploy/setup.sh test
 	@npm run --silent check
 	@npm run --silent test:netns
+	@npm run --silent test:containers
 	@npm run --silent test:interop
 
 # The inner loop: format, lint, import direction, types, unit and scenario tests.

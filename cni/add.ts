@@ -2,9 +2,10 @@ import { type IpAddress, parseIp } from 'bgp-ts';
 import { errorMessage } from '../lib/result.ts';
 import { type CommandContext, wireRequestOf, wiringFailure } from './context.ts';
 import { detach } from './del.ts';
+import type { AllocateRequest } from './ipam/ipam.ts';
 import type { Attachment } from './ipam/store.ts';
 import type { AttachRequest } from './request.ts';
-import type { AddResult, ResultIp, ResultRoute } from './spec.ts';
+import { type AddResult, CniCode, CniError, type ResultIp, type ResultRoute } from './spec.ts';
 import { gateway4, gateway6, hostIfName } from './wiring.ts';
 
 /**
@@ -20,22 +21,26 @@ export async function add(context: CommandContext, request: AttachRequest): Prom
     await detach(context, earlier);
   }
   const mtu = request.config.mtu ?? context.mtu;
-  const attachment = context.ipam.allocate(
-    {
-      containerId: request.containerId,
-      ifName: request.ifName,
-      hostIfName: hostIfName(request.containerId, request.ifName),
-      network: request.config.name,
-      netns: request.netns,
-      ...(request.podNamespace === undefined ? {} : { podNamespace: request.podNamespace }),
-      ...(request.podName === undefined ? {} : { podName: request.podName }),
-      defaultRoutes: request.config.defaultRoutes,
-      ...(mtu === undefined ? {} : { mtu }),
-      createdMs: Math.round(context.clock.wallMs()),
-      wanted: request.wanted,
-    },
-    context.clock.wallMs(),
-  );
+  const wish: AllocateRequest = {
+    containerId: request.containerId,
+    ifName: request.ifName,
+    hostIfName: hostIfName(request.containerId, request.ifName),
+    network: request.config.name,
+    netns: request.netns,
+    ...(request.podNamespace === undefined ? {} : { podNamespace: request.podNamespace }),
+    ...(request.podName === undefined ? {} : { podName: request.podName }),
+    defaultRoutes: request.config.defaultRoutes,
+    ...(mtu === undefined ? {} : { mtu }),
+    createdMs: Math.round(context.clock.wallMs()),
+    wanted: request.wanted,
+  };
+  let attachment: Attachment;
+  try {
+    attachment = context.ipam.allocate(wish, context.clock.wallMs());
+  } catch (error) {
+    if (!isFull(error) || !(await context.moreAddresses())) throw error;
+    attachment = context.ipam.allocate(wish, context.clock.wallMs());
+  }
   context.step('intent', attachment);
   try {
     const wired = await context.wiring.wire(wireRequestOf(attachment, addressesOf(attachment)));
@@ -48,6 +53,11 @@ export async function add(context: CommandContext, request: AttachRequest): Prom
     await undo(context, attachment);
     throw wiringFailure(error);
   }
+}
+
+/** No address is free, and more may come. */
+function isFull(error: unknown): boolean {
+  return error instanceof CniError && (error.code === CniCode.NoFreeAddress || error.code === CniCode.TryAgainLater);
 }
 
 /** The addresses of an attachment as values. */

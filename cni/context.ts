@@ -21,6 +21,8 @@ export interface CommandContext {
   readonly mtu?: number;
   /** Called between steps; does nothing outside tests. */
   step(point: StepPoint, key: AttachmentKey): void;
+  /** Waits for more blocks where there is no free address left. @returns false when there are none to be had in time */
+  moreAddresses(): Promise<boolean>;
   attached(attachment: Attachment): void;
   detached(attachment: Attachment): void;
 }

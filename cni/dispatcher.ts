@@ -35,6 +35,8 @@ export const defaultStatePath = '/var/lib/podroute/state.db';
 /** What the server tells its owner. Called synchronously; must not throw. */
 export interface CniHandlers {
   /** The first pod address of a block came into use; at start once for every block in use. May be repeated. */
+  /** No address is free: get more blocks if there are any. @returns whether trying again makes sense */
+  moreAddresses?(): Promise<boolean>;
   blockUsed?(prefix: Prefix): void;
   /** The last pod address of a block was released. */
   blockUnused?(prefix: Prefix): void;
@@ -281,6 +283,7 @@ export class CniDispatcher {
       log: this.#log,
       ...(mtu === undefined ? {} : { mtu }),
       step: (point, key) => this.#options.onStep?.(point, key),
+      moreAddresses: async () => (await handlers?.moreAddresses?.()) ?? false,
       attached: (attachment) => handlers?.podAdded?.(podView(attachment)),
       detached: (attachment) => handlers?.podRemoved?.(podView(attachment)),
     };

@@ -11,7 +11,7 @@ purpose=${1:-demo}
 packages="gcc libc6-dev make iproute2 iputils-ping ca-certificates frr redis-server"
 case $purpose in
   demo) ;;
-  test) packages="$packages openssl bird2 gobgpd openbgpd exabgp nftables tcpdump bash zsh fish" ;;
+  test) packages="$packages openssl redis-sentinel containerd runc containernetworking-plugins iptables iperf3 bird2 gobgpd openbgpd exabgp nftables tcpdump bash zsh fish" ;;
   bench) packages="$packages bird2 openbgpd gobgpd" ;;
   *) echo "setup.sh: '$purpose': expected demo, test or bench" >&2; exit 2 ;;
 esac
@@ -45,7 +45,7 @@ if [ -n "$missing" ]; then
   rm -f "$log"
   [ "$made_guard" = no ] || rm -f "$guard"
   if command -v systemctl >/dev/null 2>&1; then
-    for unit in frr bird gobgpd openbgpd exabgp redis-server; do
+    for unit in frr bird gobgpd openbgpd exabgp redis-server containerd; do
       case "$missing" in *"${unit%d}"*) systemctl disable "$unit" >/dev/null 2>&1 || true ;; esac
     done
   fi

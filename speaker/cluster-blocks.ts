@@ -37,6 +37,8 @@ const SETTLE_MS = 10_000;
 const LOW_WATER = 0.25;
 const IDLE_MS = 10 * 60_000;
 const SWEEP_MS = 60_000;
+/** How long an ADD that finds no free address waits for another block; runtimes give up much later. */
+const MORE_MS = 4000;
 
 /** The blocks that this node claims from the cluster's pools. */
 export class ClusterBlocks {
@@ -45,6 +47,9 @@ export class ClusterBlocks {
   readonly #agent: BlockAgent;
   /** Things that a person must look at, by text. */
   readonly #problems = new Set<string>();
+  /** Pods that wait for an address. */
+  readonly #waiting = new Set<(isMore: boolean) => void>();
+  #count = 0;
 
   /** Takes up what is remembered: {@link ClusterBlocksOptions.setClaimed} is called before this returns. */
   constructor(options: ClusterBlocksOptions) {
@@ -56,7 +61,7 @@ export class ClusterBlocks {
       memory: fileMemory(join(stateDirectory, 'blocks.json')),
       local: {
         held: () => new Set(options.held().map(formatIp)),
-        setUsable: (blocks) =>
+        setUsable: (blocks) => {
           options.setClaimed(
             blocks.flatMap(({ block, reserved }) => {
               const prefix = parsePrefix(block);
@@ -64,7 +69,11 @@ export class ClusterBlocks {
                 ? []
                 : [{ prefix, reserved: reserved.flatMap((part) => parsePrefix(part) ?? []) }];
             }),
-          ),
+          );
+          const isMore = blocks.length > this.#count;
+          this.#count = blocks.length;
+          if (isMore) for (const done of [...this.#waiting]) done(true);
+        },
       },
       settings: {
         graceMs: graceSeconds * 1000,
@@ -108,6 +117,20 @@ export class ClusterBlocks {
   /** Addresses were taken or given back. */
   used(): void {
     this.#agent.look();
+  }
+
+  /** Waits until this node has another block. @returns false when it got none within four seconds */
+  more(): Promise<boolean> {
+    this.#agent.look();
+    return new Promise((resolve) => {
+      const done = (isMore: boolean): void => {
+        timer.clear();
+        this.#waiting.delete(done);
+        resolve(isMore);
+      };
+      const timer = this.#options.clock.setTimer(MORE_MS, () => done(false));
+      this.#waiting.add(done);
+    });
   }
 
   /** This node was registered anew: what it owns is to be confirmed. */

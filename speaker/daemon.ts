@@ -349,6 +349,7 @@ export class Daemon {
       coolDownSeconds: this.#state.ipam.cooldownSeconds,
       handlers: {
         blockUnused: () => this.#clock.defer(() => this.#applyRoutes(this.#state)),
+        moreAddresses: async () => (await this.#blocks?.more()) ?? false,
         podAdded: () => this.#blocks?.used(),
         podRemoved: () => this.#blocks?.used(),
         busy: (isBusy) => {

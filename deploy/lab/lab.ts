@@ -255,8 +255,18 @@ export class Lab {
     this.#closed = true;
     await Promise.all(this.#processes.map((p) => p.stop('SIGTERM', 3000)));
     removeNamespaces(this.#hosts.map((host) => host.namespace));
+    unmountUnder(this.#root);
     if (options.keepFiles !== true) rmSync(this.#root, { recursive: true, force: true });
   }
+}
+
+/** Takes away what container runtimes mounted inside a directory and had no time to take away themselves. */
+function unmountUnder(directory: string): void {
+  const points = readFileSync('/proc/self/mounts', 'utf8')
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '')
+    .filter((point) => point.startsWith(`${directory}/`));
+  for (const point of points.reverse()) tryCommand(['umount', '--lazy', point]);
 }
 
 /** What `Lab.detach` leaves for `removeDetachedLabs`. */

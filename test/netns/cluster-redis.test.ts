@@ -35,8 +35,11 @@ describe.skipIf(!isRoot)('a cluster and its Redis', () => {
   }, 120_000);
 
   afterAll(async () => {
-    if (cluster !== undefined) expectNoBugs(...cluster.members.map(({ podroute }) => podroute));
-    await lab?.close();
+    try {
+      if (cluster !== undefined) expectNoBugs(...cluster.members.map(({ podroute }) => podroute));
+    } finally {
+      await lab?.close();
+    }
   });
 
   const established = ({ podroute }: Member): string =>

@@ -209,6 +209,41 @@ describe('ADD', () => {
   });
 });
 
+describe('no free address', () => {
+  test('an ADD waits for another block, once', async () => {
+    let asked = 0;
+    const made: Bench[] = [];
+    const moreAddresses = async () => {
+      asked += 1;
+      made[0]?.dispatcher.setBlocks([{ prefix: prefix('10.0.0.0/32') }, { prefix: prefix('10.0.7.0/32') }]);
+      return true;
+    };
+    made.push(await bench(['10.0.0.0/32'], { handlers: { moreAddresses } }));
+    const call = (made[0] as Bench).call;
+    const address = async (id: string) => (await call('ADD', id)).output;
+    expect(await address('a')).toMatchObject({ ips: [{ address: '10.0.0.0/32' }] });
+    expect(asked).toBe(0);
+    expect(await address('b')).toMatchObject({ ips: [{ address: '10.0.7.0/32' }] });
+    expect(await address('c')).toMatchObject({ msg: expect.stringContaining('no free IPv4 address') });
+    expect(asked).toBe(2);
+  });
+
+  test('none to be had: the error says what is in use, and nothing is held', async () => {
+    const { call, dispatcher } = await bench(['10.0.0.0/32'], { handlers: { moreAddresses: async () => false } });
+    await call('ADD', 'a');
+    expect((await call('ADD', 'b')).output).toMatchObject({ msg: expect.stringContaining('1 of 1 in use') });
+    expect(dispatcher.pods()).toHaveLength(1);
+  });
+
+  test('what is in the kernel and nobody holds is found', async () => {
+    const { call, dispatcher, kernel } = await bench();
+    await call('ADD', 'a');
+    expect(await dispatcher.audit()).toEqual({ interfaces: 1, problems: [] });
+    kernel.pods.clear();
+    expect((await dispatcher.audit()).problems).toEqual([`container a has no interface ${hostIfName('a', 'eth0')}`]);
+  });
+});
+
 describe('order', () => {
   test('commands of one container wait for each other, other containers do not', async () => {
     const { call, kernel } = await bench();
