@@ -239,7 +239,7 @@ describe('no free address', () => {
     const { call, dispatcher, kernel } = await bench();
     await call('ADD', 'a');
     expect(await dispatcher.audit()).toEqual({ interfaces: 1, problems: [] });
-    kernel.pods.clear();
+    await kernel.unwire(hostIfName('a', 'eth0'));
     expect((await dispatcher.audit()).problems).toEqual([`container a has no interface ${hostIfName('a', 'eth0')}`]);
   });
 });
