@@ -162,7 +162,7 @@ function apiResource(resource: AnyResource, problems: readonly Problem[]): ApiRe
         .map(({ message }) => message);
       return {
         path: text,
-        value: wordOf(understood === undefined ? value : understood),
+        value: wordOf(understood) ?? wordOf(value) ?? JSON.stringify(value),
         ...(note.length === 0 ? {} : { note: note.join('; ') }),
       };
     }),
@@ -188,13 +188,19 @@ function memberOf(at: unknown, key: string | number): unknown {
   return (at as Record<string | number, unknown>)[key];
 }
 
-/** A value of a resource in words: addresses and prefixes as people write them. */
-function wordOf(value: unknown): string {
-  if (Array.isArray(value)) return value.length === 0 ? 'none' : value.map(wordOf).join(', ');
+/** A value of a resource in words, addresses and prefixes as people write them; nothing for what has no short form. */
+function wordOf(value: unknown): string | undefined {
+  if (value === undefined) return undefined;
+  if (Array.isArray(value)) {
+    const words = value.map(wordOf);
+    return words.includes(undefined) ? undefined : words.join(', ') || 'none';
+  }
   if (typeof value !== 'object' || value === null) return String(value);
   if ('octets' in value && 'version' in value) return formatIp(value as IpAddress);
   if ('address' in value && 'length' in value) return formatPrefix(value as Prefix);
-  return JSON.stringify(value);
+  const entries = Object.entries(value).filter(([, inner]) => inner !== undefined);
+  const [only] = entries;
+  return entries.length === 1 && only?.[0] === 'address' ? wordOf(only[1]) : undefined;
 }
 
 interface StoredBlocks {

@@ -1,6 +1,8 @@
 /** podrouted: flags, signals, exit codes. Everything else is in daemon.ts. */
 import { hostname } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { Command, InvalidArgumentError } from 'commander';
+import { defaultBinDirectory, defaultConfDirectory, installCni, uninstallCni } from '../cni/install.ts';
 import { ConfigurationError, readConfiguration } from '../config/read.ts';
 import { createLogger, type LogLevel } from '../lib/log.ts';
 import { errorMessage } from '../lib/result.ts';
@@ -20,17 +22,25 @@ function parseLogLevel(text: string): LogLevel {
 const program = new Command('podrouted')
   .description('BGP speaker of a node, or alone a route reflector: peers, kernel routes and pods.')
   .version(version)
-  .requiredOption('-c, --config <path>', 'configuration: one YAML file or a directory of them')
+  .option('-c, --config <path>', 'configuration: one YAML file or a directory of them')
   .option('-n, --node <name>', 'which Node of the configuration this is', process.env['NODENAME'])
   .option('--run-dir <path>', 'directory of the Unix sockets (default: as configured, else /run/podroute)')
   .option('--state-dir <path>', 'directory of what outlives a restart (default: as configured, else /var/lib/podroute)')
   .option('--log-level <level>', `${logLevels.join(', ')}; overrides the configuration`, parseLogLevel)
   .option('--check', 'read the configuration, report every problem, start nothing')
+  .option('--install-cni', 'put the CNI plugin and its network configuration where runtimes look, and end')
+  .option('--uninstall-cni', 'take both away again, and end')
+  .option('--cni-bin-dir <path>', 'where runtimes look for plugins', defaultBinDirectory)
+  .option('--cni-conf-dir <path>', 'where runtimes look for network configurations', defaultConfDirectory)
   .exitOverride((error) => process.exit(error.exitCode === 0 ? 0 : EXIT.usage))
   .parse();
 
 interface Flags {
-  readonly config: string;
+  readonly config?: string;
+  readonly installCni?: true;
+  readonly uninstallCni?: true;
+  readonly cniBinDir: string;
+  readonly cniConfDir: string;
   readonly node?: string;
   readonly runDir?: string;
   readonly stateDir?: string;
@@ -39,7 +49,27 @@ interface Flags {
 }
 
 const flags = program.opts<Flags>();
+if (flags.installCni === true || flags.uninstallCni === true) placePlugin(flags);
+if (flags.config === undefined) {
+  process.stderr.write("error: required option '-c, --config <path>' not specified\n");
+  process.exit(EXIT.usage);
+}
 const source = { path: flags.config, node: flags.node, hostname: hostname() };
+
+/** Installs the plugin or takes it away, and ends the process. */
+function placePlugin({ installCni: isInstall, cniBinDir, cniConfDir }: Flags): never {
+  const place = { binDirectory: cniBinDir, confDirectory: cniConfDir };
+  try {
+    const plugin = fileURLToPath(new URL('../build/podroute', import.meta.url));
+    const paths = isInstall === true ? Object.values(installCni({ ...place, plugin })) : uninstallCni(place);
+    for (const path of paths) process.stdout.write(`${isInstall === true ? 'installed' : 'removed'} ${path}\n`);
+    if (paths.length === 0) process.stdout.write('nothing of podroute is there\n');
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`podrouted: ${errorMessage(error)}\n`);
+    process.exit(EXIT.failure);
+  }
+}
 
 function reportProblems(error: ConfigurationError): never {
   for (const line of error.lines) process.stderr.write(`${line}\n`);
