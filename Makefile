@@ -3,12 +3,13 @@
 
 # Two nodes, a top-of-rack router, pods that ping each other over BGP-learned routes. KEEP=1 leaves the lab up.
 # With NODES=8 RACKS=2 RR=2 (any of them): a leaf-spine fabric, reflectors, nodes that share a Redis, and what happens when parts die.
+# ROOTLESS=1 runs either in namespaces of its own without root, where the kernel allows that, after `make setup` by somebody who is.
 demo:
-	@sh deploy/setup.sh demo
+	@$(if $(ROOTLESS),true,sh deploy/setup.sh demo)
 ifneq ($(NODES)$(RACKS)$(RR),)
-	@KEEP=$(KEEP) NODES=$(NODES) RACKS=$(RACKS) RR=$(RR) node_modules/.bin/node deploy/cluster-demo.ts
+	@KEEP=$(KEEP) NODES=$(NODES) RACKS=$(RACKS) RR=$(RR) $(if $(ROOTLESS),sh deploy/rootless.sh) node_modules/.bin/node deploy/cluster-demo.ts
 else
-	@KEEP=$(KEEP) node_modules/.bin/node deploy/demo.ts
+	@KEEP=$(KEEP) $(if $(ROOTLESS),sh deploy/rootless.sh) node_modules/.bin/node deploy/demo.ts
 endif
 
 # Takes down what KEEP=1 left up.

@@ -1,7 +1,6 @@
-import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LabHost } from './lab.ts';
+import { type LabHost, tryCommand } from './lab.ts';
 
 /** FRR (zebra and bgpd) inside one host of the lab. */
 export interface Frr {
@@ -26,7 +25,8 @@ export interface Frr {
 export function startFrr(host: LabHost, config: readonly string[]): Frr {
   const dir = join(host.directory, 'frr');
   mkdirSync(dir, { recursive: true });
-  execFileSync('chown', ['frr:frr', dir]);
+  // In a user namespace with a single user there is no frr to become.
+  const owner = tryCommand(['chown', 'frr:frr', dir]).status === 0 ? [] : ['-u', 'root', '-g', 'root'];
   chmodSync(dir, 0o755);
   const path = host.write('frr.conf', `${config.join('\n')}\n`);
   const pidFile = (daemon: string): string => join(dir, `${daemon}.pid`);
@@ -42,6 +42,7 @@ export function startFrr(host: LabHost, config: readonly string[]): Frr {
       pidFile(daemon),
       '-f',
       join(dir, 'none.conf'),
+      ...owner,
     ];
     host.run([`/usr/lib/frr/${daemon}`, '-d', ...files, '-P', '0', ...(daemon === 'bgpd' ? ['-p', '179'] : [])]);
   };
