@@ -330,6 +330,8 @@ function connect(settings: RedisSettings, commandTimeout: number | undefined): C
       sentinels: [...place.sentinels],
       name: place.masterName,
       sentinelRetryStrategy: backoffMs,
+      // Without these two the master is spoken to in the clear, password and all, though TLS was asked for.
+      ...(common.tls === undefined ? {} : { enableTLSForSentinelMode: true, sentinelTLS: common.tls }),
       // A master that has become a replica is left.
       reconnectOnError: (error: Error) => (error.message.startsWith('READONLY') ? 1 : false),
     });

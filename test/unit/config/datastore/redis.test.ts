@@ -1,3 +1,4 @@
+import { createServer } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { RedisDatastore, type RedisSettings } from '../../../../config/datastore/redis.ts';
 import { collect, describeContract, problem, shortHistory } from '../../../support/datastore-contract.ts';
@@ -150,5 +151,28 @@ describe('Redis: what can happen to a server', () => {
       expect((await problem(other.get('a'))).code).toBe('denied');
       await other.close();
     }
+  });
+
+  test('with TLS nothing goes in the clear, to Sentinels neither', async () => {
+    const first: number[] = [];
+    const listener = createServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', (octets) => {
+        first.push(octets[0] as number);
+        socket.destroy();
+      });
+    });
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+    const { port } = listener.address() as { port: number };
+    const store = clientOf(0, {
+      place: { type: 'sentinel', sentinels: [{ host: '127.0.0.1', port }], masterName: 'm' },
+      password: 'secret',
+      tls: {},
+    });
+    expect((await problem(store.get('a'))).code).toBe('unavailable');
+    await store.close();
+    await new Promise((resolve) => listener.close(resolve));
+    // A TLS record of a handshake (RFC 8446 §5.1), not a command of Redis.
+    expect(new Set(first)).toEqual(new Set([22]));
   });
 });
