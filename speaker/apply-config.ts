@@ -316,3 +316,8 @@ export function discardPrefixes(state: DesiredState): Map<string, Prefix> {
 function isWorthDiscarding(block: DesiredBlock): boolean {
   return block.prefix.length < (block.prefix.address.version === 4 ? 32 : 128);
 }
+
+/** The pools of the cluster, as address translation takes them. */
+export function natPools({ pools }: DesiredState) {
+  return pools.map(({ prefix, natOutgoing }) => ({ prefix: formatPrefix(prefix), natOutgoing }));
+}

@@ -1,15 +1,10 @@
-import { dirname, join } from 'node:path';
-import { formatIp, formatPrefix, ip, type Prefix, prefixContains } from 'bgp-ts';
+import { join } from 'node:path';
+import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
 import { NetlinkWiring } from '../cni/netlink-wiring.ts';
 import { CniServer } from '../cni/server.ts';
 import type { DesiredPeer, DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
-import {
-  ConfigurationError,
-  type ConfigurationSource,
-  type ReadConfiguration,
-  readConfiguration,
-} from '../config/read.ts';
+import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { type SharedNode, sharedNode } from '../config/shared.ts';
 import { Fib } from '../fib/fib.ts';
 import { readInterfaceAddresses } from '../fib/interface-addresses.ts';
@@ -31,15 +26,17 @@ import {
   discardPrefixes,
   dynamicRule,
   liveState,
+  natPools,
   type Origination,
   originations,
   PolicySet,
   peerSettings,
   unnumberedRule,
 } from './apply-config.ts';
-import { Cluster } from './cluster.ts';
-import { type ClaimedBlock, ClusterBlocks, desiredBlocks } from './cluster-blocks.ts';
-import { clusterSurface } from './cluster-control.ts';
+import { type ClaimedBlock, ClusterBlocks, cniBlocks, withClaimed } from './cluster/blocks.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { namedSource, openCluster, stateDirectoryOf, withCopy } from './cluster/start.ts';
+import { clusterSurface } from './cluster/surface.ts';
 import { Control, type ForwardingReading } from './control.ts';
 import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
 import { eventLoopDelay } from './event-loop.ts';
@@ -129,7 +126,13 @@ export class Daemon {
     const files = await readConfiguration(options.source);
     const log = options.createLog(files.state.log.level);
     let daemon: Daemon | undefined;
-    const cluster = await openCluster(options, files.state, log, () => daemon);
+    const cluster = await openCluster(files.state, {
+      stateDirectory: stateDirectoryOf(options.stateDirectory, files.state),
+      log,
+      self: () => daemon?.registration() ?? sharedNode(files.state.node),
+      changed: () => daemon?.sharedChanged(),
+      registered: () => daemon?.registered(),
+    });
     const { state, warnings } = await withCopy(options.source, files, cluster, log);
     for (const warning of warnings) log.warn('configuration', { warning });
     const kernelRoutes = state.fib.enabled ? await NetlinkKernel.open({ log }) : undefined;
@@ -366,7 +369,7 @@ export class Daemon {
     return new ClusterBlocks({
       store: cluster.store,
       node: node.name,
-      stateDirectory: stateDirectory(this.#options, this.#state),
+      stateDirectory: stateDirectoryOf(this.#options.stateDirectory, this.#state),
       clock: this.#clock,
       log: this.#log,
       ipam,
@@ -641,78 +644,6 @@ const MAIN_TABLE = 254;
 /** The peers that have an address in the configuration. */
 function numbered(state: DesiredState): DesiredPeer[] {
   return state.peers.filter((peer) => !peer.unnumbered);
-}
-
-function cniBlocks(state: DesiredState, claimed: readonly ClaimedBlock[]) {
-  const { reserved } = state.ipam;
-  const lendable = claimed.flatMap((block) => block.reserved);
-  return state.blocks
-    .filter((block) => block.allocate)
-    .map(({ prefix }) => ({
-      prefix,
-      reserved: [...reserved, ...lendable.filter((part) => prefixContains(prefix, part))],
-    }));
-}
-
-/** The state with claimed blocks beside those of the configuration. */
-function withClaimed(state: DesiredState, claimed: readonly ClaimedBlock[]): DesiredState {
-  const configured = new Set(state.blocks.map(({ prefix }) => formatPrefix(prefix)));
-  const others = claimed.filter(({ prefix }) => !configured.has(formatPrefix(prefix)));
-  return { ...state, blocks: [...state.blocks, ...desiredBlocks(others, state.pools)] };
-}
-
-/** The source with the node's name: once others are known, a name cannot be guessed any more. */
-function namedSource(source: ConfigurationSource, state: DesiredState): ConfigurationSource {
-  return { ...source, node: state.node.name };
-}
-
-function stateDirectory(options: DaemonOptions, state: DesiredState): string {
-  return options.stateDirectory ?? dirname(state.cni.statePath);
-}
-
-/** Opens the store. Where nobody asked for one, a directory that cannot be written is no reason not to start. */
-async function openCluster(
-  options: DaemonOptions,
-  state: DesiredState,
-  log: Logger,
-  daemon: () => Daemon | undefined,
-): Promise<Cluster | undefined> {
-  try {
-    return await Cluster.open({
-      datastore: state.datastore,
-      stateDirectory: stateDirectory(options, state),
-      clock: systemClock,
-      log,
-      self: () => daemon()?.registration() ?? sharedNode(state.node),
-      changed: () => daemon()?.sharedChanged(),
-      registered: () => daemon()?.registered(),
-    });
-  } catch (error) {
-    if (state.datastore.place.type !== 'default') throw error;
-    log.warn('no datastore', { reason: errorMessage(error) });
-    return undefined;
-  }
-}
-
-/** The configuration with what the store said last; what of that does not fit any more is left out until the store is read. */
-async function withCopy(
-  source: ConfigurationSource,
-  files: ReadConfiguration,
-  cluster: Cluster | undefined,
-  log: Logger,
-): Promise<ReadConfiguration> {
-  if (cluster === undefined) return files;
-  try {
-    return await readConfiguration(namedSource(source, files.state), cluster.shared());
-  } catch (error) {
-    if (!(error instanceof ConfigurationError)) throw error;
-    for (const problem of error.lines) log.error('copy of the store not used', { problem });
-    return files;
-  }
-}
-
-function natPools({ pools }: DesiredState) {
-  return pools.map(({ prefix, natOutgoing }) => ({ prefix: formatPrefix(prefix), natOutgoing }));
 }
 
 function forwardingReading(

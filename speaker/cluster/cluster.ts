@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { Datastore } from '../config/datastore/datastore.ts';
-import { openDatastore } from '../config/datastore/open.ts';
-import type { DesiredDatastore } from '../config/desired-state.ts';
-import { RegisteredNodes } from '../config/nodes/registered-nodes.ts';
-import { Registrar } from '../config/nodes/registrar.ts';
-import { parseRegistration, type Registration, registrationKey } from '../config/nodes/registration.ts';
-import { nothingShared, type SharedConfig, type SharedNode } from '../config/shared.ts';
-import { StoredResources } from '../config/stored/stored-resources.ts';
-import type { Clock, TimerHandle } from '../lib/clock.ts';
-import type { Logger } from '../lib/log.ts';
-import { errorMessage } from '../lib/result.ts';
-import { version } from '../lib/version.ts';
+import type { Datastore } from '../../config/datastore/datastore.ts';
+import { openDatastore } from '../../config/datastore/open.ts';
+import type { DesiredDatastore } from '../../config/desired-state.ts';
+import { RegisteredNodes } from '../../config/nodes/registered-nodes.ts';
+import { Registrar } from '../../config/nodes/registrar.ts';
+import { parseRegistration, type Registration, registrationKey } from '../../config/nodes/registration.ts';
+import { nothingShared, type SharedConfig, type SharedNode } from '../../config/shared.ts';
+import { StoredResources } from '../../config/stored/stored-resources.ts';
+import type { Clock, TimerHandle } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
+import { errorMessage } from '../../lib/result.ts';
+import { version } from '../../lib/version.ts';
 
 /** How long a node's registration outlives it, in seconds. */
 const LEASE_SECONDS = 30;

@@ -11,8 +11,8 @@ import { systemClock } from '../../../lib/clock.ts';
 import { silentLogger } from '../../../lib/log.ts';
 import type { ClusterSurface } from '../../../speaker/api/control-surface.ts';
 import { ControlError } from '../../../speaker/api/control-surface.ts';
-import { Cluster } from '../../../speaker/cluster.ts';
-import { clusterSurface } from '../../../speaker/cluster-control.ts';
+import { Cluster } from '../../../speaker/cluster/cluster.ts';
+import { clusterSurface } from '../../../speaker/cluster/surface.ts';
 import { waitFor } from '../../support/wait-for.ts';
 
 const examples = fileURLToPath(new URL('../../../examples/', import.meta.url));

@@ -1,17 +1,17 @@
 import { formatIp, formatPrefix, type IpAddress, type Prefix, prefixContains } from 'bgp-ts';
-import type { CniServer } from '../cni/server.ts';
-import { type BlockRecord, blocksPrefix, epochKey, parseRecord, toPrefix } from '../config/blocks/records.ts';
-import { compile } from '../config/compile.ts';
-import { DatastoreError } from '../config/datastore/errors.ts';
-import type { DesiredState } from '../config/desired-state.ts';
-import { loadConfig } from '../config/load.ts';
-import { printResources } from '../config/print.ts';
-import { formatPath, hasErrors, type Problem, uniqueProblems } from '../config/problem.ts';
-import type { ConfigurationSource } from '../config/read.ts';
-import type { AnyResource } from '../config/resources/table.ts';
-import { nothingShared, type SharedConfig, sharedNode } from '../config/shared.ts';
-import type { ChangeResult } from '../config/stored/stored-resources.ts';
-import type { ApiProblem } from '../lib/api.ts';
+import type { CniServer } from '../../cni/server.ts';
+import { type BlockRecord, blocksPrefix, epochKey, parseRecord, toPrefix } from '../../config/blocks/records.ts';
+import { compile } from '../../config/compile.ts';
+import { DatastoreError } from '../../config/datastore/errors.ts';
+import type { DesiredState } from '../../config/desired-state.ts';
+import { loadConfig } from '../../config/load.ts';
+import { printResources } from '../../config/print.ts';
+import { formatPath, hasErrors, type Problem, uniqueProblems } from '../../config/problem.ts';
+import type { ConfigurationSource } from '../../config/read.ts';
+import type { AnyResource } from '../../config/resources/table.ts';
+import { nothingShared, type SharedConfig, sharedNode } from '../../config/shared.ts';
+import type { ChangeResult } from '../../config/stored/stored-resources.ts';
+import type { ApiProblem } from '../../lib/api.ts';
 import type {
   ApiClusterBlock,
   ApiClusterNode,
@@ -21,11 +21,11 @@ import type {
   NodeReply,
   ResourceChangesReply,
   ResourcesReply,
-} from '../lib/api-cluster.ts';
-import type { Clock } from '../lib/clock.ts';
-import { type ClusterSurface, ControlError } from './api/control-surface.ts';
+} from '../../lib/api-cluster.ts';
+import type { Clock } from '../../lib/clock.ts';
+import { type ClusterSurface, ControlError } from '../api/control-surface.ts';
+import type { ClusterBlocks } from './blocks.ts';
 import type { Cluster } from './cluster.ts';
-import type { ClusterBlocks } from './cluster-blocks.ts';
 
 /** What {@link clusterSurface} reads. */
 export interface ClusterParts {

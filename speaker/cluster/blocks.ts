@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { formatIp, formatPrefix, type IpAddress, type Prefix, parsePrefix, prefixContains } from 'bgp-ts';
-import { BlockAgent } from '../config/blocks/agent.ts';
-import { fileMemory } from '../config/blocks/memory-file.ts';
-import { NodeBlocks } from '../config/blocks/node-blocks.ts';
-import type { Datastore } from '../config/datastore/datastore.ts';
-import type { DesiredBlock, DesiredIpam, DesiredPool } from '../config/desired-state.ts';
-import { registrationKey } from '../config/nodes/registration.ts';
-import type { Clock } from '../lib/clock.ts';
-import type { Logger } from '../lib/log.ts';
+import { BlockAgent } from '../../config/blocks/agent.ts';
+import { fileMemory } from '../../config/blocks/memory-file.ts';
+import { NodeBlocks } from '../../config/blocks/node-blocks.ts';
+import type { Datastore } from '../../config/datastore/datastore.ts';
+import type { DesiredBlock, DesiredIpam, DesiredPool, DesiredState } from '../../config/desired-state.ts';
+import { registrationKey } from '../../config/nodes/registration.ts';
+import type { Clock } from '../../lib/clock.ts';
+import type { Logger } from '../../lib/log.ts';
 
 /** A block of this node, and the parts of it that no new pod gets. */
 export interface ClaimedBlock {
@@ -155,4 +155,23 @@ export function desiredBlocks(claimed: readonly ClaimedBlock[], pools: readonly 
     const pool = pools.find((candidate) => prefixContains(candidate.prefix, prefix));
     return { prefix, pool: pool?.name, advertise: pool?.disableBgpExport !== true, allocate: pool?.disabled !== true };
   });
+}
+
+/** The blocks that new pods get addresses of, less what is reserved. */
+export function cniBlocks(state: DesiredState, claimed: readonly ClaimedBlock[]) {
+  const { reserved } = state.ipam;
+  const lendable = claimed.flatMap((block) => block.reserved);
+  return state.blocks
+    .filter((block) => block.allocate)
+    .map(({ prefix }) => ({
+      prefix,
+      reserved: [...reserved, ...lendable.filter((part) => prefixContains(prefix, part))],
+    }));
+}
+
+/** The state with claimed blocks beside those of the configuration. */
+export function withClaimed(state: DesiredState, claimed: readonly ClaimedBlock[]): DesiredState {
+  const configured = new Set(state.blocks.map(({ prefix }) => formatPrefix(prefix)));
+  const others = claimed.filter(({ prefix }) => !configured.has(formatPrefix(prefix)));
+  return { ...state, blocks: [...state.blocks, ...desiredBlocks(others, state.pools)] };
 }
