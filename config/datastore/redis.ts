@@ -63,6 +63,8 @@ export class RedisDatastore implements Datastore {
   readonly #sleepers = new Set<() => void>();
   #isClosed = false;
   #isNotifying = false;
+  /** How often commits were heard of. */
+  #wakes = 0;
   #lastError: Error | undefined;
 
   /** Connects in the background. */
@@ -135,12 +137,13 @@ export class RedisDatastore implements Datastore {
   async *watch(prefix: string, from: Position, signal: AbortSignal): AsyncGenerator<WatchEvent, void, undefined> {
     checkPrefix(prefix);
     checkPosition(from);
-    this.#notify();
     let { storeId, revision } = from;
+    this.#notify(revision);
     let isAway = false;
     while (!signal.aborted && !this.#isClosed) {
       let events: WatchEvent[] = [];
       let answer: string | undefined;
+      const seen = this.#wakes;
       try {
         const [first, ...commits] = await this.#run('changes', [storeId, String(revision), String(BATCH)]);
         answer = first;
@@ -168,7 +171,8 @@ export class RedisDatastore implements Datastore {
         const key = event.type === 'put' ? event.entry.key : event.type === 'delete' ? event.key : prefix;
         if (key.startsWith(prefix)) yield event;
       }
-      if (answer === 'none') await this.#sleep(LOOK_MS, signal);
+      // What was committed while the answer was on its way woke nobody.
+      if (answer === 'none' && seen === this.#wakes) await this.#sleep(LOOK_MS, signal);
     }
   }
 
@@ -215,13 +219,13 @@ export class RedisDatastore implements Datastore {
     throw new DatastoreError({ code: 'unavailable', reason: 'no connection to Redis', outcome: 'not-done' });
   }
 
-  /** Waits for commits for as long as the store is open, and wakes the watches at each. */
-  #notify(): void {
+  /** Waits for commits after a revision for as long as the store is open, and wakes the watches at each. */
+  #notify(revision: Revision): void {
     if (this.#isNotifying) return;
     this.#isNotifying = true;
     const log = redisKeys[3] as string;
     const next = async (): Promise<void> => {
-      let after = '$';
+      let after = `${revision}-0`;
       while (!this.#isClosed) {
         try {
           if (this.#notifier.status !== 'ready') throw new Error('not connected');
@@ -241,6 +245,7 @@ export class RedisDatastore implements Datastore {
   }
 
   #wake(): void {
+    this.#wakes += 1;
     for (const wake of [...this.#sleepers]) wake();
   }
 
