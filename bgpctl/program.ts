@@ -147,6 +147,16 @@ function addResources(
       (await import('./commands/resources.ts')).apply(context(), options),
     );
   program
+    .command('plan')
+    .description(
+      'what applying resources would do to sessions and routes of every node; exit code 1 if it cuts nodes off',
+    )
+    .requiredOption('-f, --filename <file...>', 'a file, a directory, or - for standard input')
+    .option('--node <name>', 'only for this node')
+    .action(async (options: { filename: string[]; node?: string }) =>
+      (await import('./commands/plan.ts')).plan(context(), options),
+    );
+  program
     .command('get')
     .description('resources in force on this node, from files, the store and registrations')
     .argument('[kind]', 'such as BGPPeer, or bgppeers')

@@ -161,3 +161,48 @@ export const ipamCheckReplySchema = z
   })
   .register(apiSchemas, { id: 'IpamCheckReply' });
 export type IpamCheckReply = z.infer<typeof ipamCheckReplySchema>;
+
+/** Body of `POST /v1/plan`. */
+export const planRequestSchema = z
+  .object({
+    files: z
+      .array(z.object({ name: text.describe('what messages call it'), text: text.describe('YAML or JSON documents') }))
+      .min(1)
+      .describe('resources that would be applied'),
+  })
+  .register(apiSchemas, { id: 'PlanRequest' });
+export type PlanRequest = z.output<typeof planRequestSchema>;
+
+/** What a change would do to one node. */
+export const nodePlanSchema = z
+  .object({
+    node: text,
+    sessions: z.array(
+      z.object({
+        peer: text,
+        action: z
+          .enum(['add', 'remove', 'reset', 'refresh'])
+          .describe('`refresh`: routes evaluated again, the session stays'),
+        detail: text.optional().describe('what is different, such as `holdSeconds: 90 -> 9`'),
+      }),
+    ),
+    gained: z.array(text).describe('nodes whose routes it would have'),
+    lost: z.array(text).describe('nodes whose routes it would no longer have'),
+    onlyOutside: z
+      .array(text)
+      .describe('nodes whose routes it would have from routers outside of the cluster, if at all'),
+  })
+  .register(apiSchemas, { id: 'NodePlan' });
+export type ApiNodePlan = z.infer<typeof nodePlanSchema>;
+
+/** Reply of `POST /v1/plan`. */
+export const planReplySchema = z
+  .object({
+    nodes: z.array(nodePlanSchema).describe('nodes that anything would change for'),
+    disconnected: z
+      .array(z.object({ from: text, to: text }))
+      .describe('pairs of nodes that reach each other and would not any more'),
+    warnings: z.array(problemSchema),
+  })
+  .register(apiSchemas, { id: 'PlanReply' });
+export type PlanReply = z.infer<typeof planReplySchema>;

@@ -155,6 +155,14 @@ export const endpoints = {
     body: cluster.deleteRequestSchema,
     reply: json(cluster.resourceChangesReplySchema),
   },
+  plan: {
+    method: 'POST',
+    path: '/v1/plan',
+    summary: 'What applying resources would do to the sessions and routes of every node; nothing is changed.',
+    body: cluster.planRequestSchema,
+    bodyLimit: 8 * 1024 * 1024,
+    reply: json(cluster.planReplySchema),
+  },
   ipam: {
     method: 'GET',
     path: '/v1/ipam',

@@ -41,6 +41,8 @@ import type {
   IpamCheckReply,
   IpamReply,
   NodeReply,
+  PlanReply,
+  PlanRequest,
   ResourceChangesReply,
   ResourcesQuery,
   ResourcesReply,
@@ -339,6 +341,10 @@ export class Control implements ControlSurface {
 
   delete(request: DeleteRequest): Awaitable<ResourceChangesReply> {
     return this.#cluster().delete(request);
+  }
+
+  plan(request: PlanRequest): Awaitable<PlanReply> {
+    return this.#cluster().plan(request);
   }
 
   ipam(): Awaitable<IpamReply> {

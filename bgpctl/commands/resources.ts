@@ -107,7 +107,7 @@ function runEditor(editor: string, path: string): void {
 }
 
 /** `-` is standard input; of a directory all its YAML and JSON files, in order of name. */
-function readFiles(path: string): { name: string; text: string }[] {
+export function readFiles(path: string): { name: string; text: string }[] {
   try {
     if (path === '-') return [{ name: '(standard input)', text: readFileSync(0, 'utf8') }];
     if (!statSync(path).isDirectory()) return [{ name: path, text: readFileSync(path, 'utf8') }];

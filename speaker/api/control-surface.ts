@@ -30,6 +30,8 @@ import type {
   IpamCheckReply,
   IpamReply,
   NodeReply,
+  PlanReply,
+  PlanRequest,
   ResourceChangesReply,
   ResourcesQuery,
   ResourcesReply,
@@ -55,6 +57,7 @@ export interface ClusterSurface {
   resources(query: ResourcesQuery): Awaitable<ResourcesReply>;
   apply(request: ApplyRequest): Awaitable<ResourceChangesReply>;
   delete(request: DeleteRequest): Awaitable<ResourceChangesReply>;
+  plan(request: PlanRequest): Awaitable<PlanReply>;
   ipam(): Awaitable<IpamReply>;
   ipamCheck(): Awaitable<IpamCheckReply>;
 }

@@ -4,7 +4,7 @@ import { dirname } from 'node:path';
 import { Readable } from 'node:stream';
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify';
 import { API_VERSION, type DrainRequest, type ErrorReply, errorStatus, type RoutesQuery } from '../../lib/api.ts';
-import type { ApplyRequest, DeleteRequest, ResourcesQuery } from '../../lib/api-cluster.ts';
+import type { ApplyRequest, DeleteRequest, PlanRequest, ResourcesQuery } from '../../lib/api-cluster.ts';
 import { type Endpoint, type EndpointName, endpoints } from '../../lib/api-endpoints.ts';
 import type { ExplainQuery } from '../../lib/api-explain.ts';
 import type { Clock } from '../../lib/clock.ts';
@@ -143,6 +143,7 @@ function handlersOf(surface: ControlSurface): Record<EndpointName, (request: Han
     resources: (request) => surface.resources(request.query as ResourcesQuery),
     apply: (request) => surface.apply(request.body as ApplyRequest),
     delete: (request) => surface.delete(request.body as DeleteRequest),
+    plan: (request) => surface.plan(request.body as PlanRequest),
     ipam: () => surface.ipam(),
     ipamCheck: () => surface.ipamCheck(),
   };

@@ -4,7 +4,8 @@ import { type BlockRecord, blocksPrefix, epochKey, parseRecord, toPrefix } from 
 import { compile } from '../../config/compile.ts';
 import { DatastoreError } from '../../config/datastore/errors.ts';
 import type { DesiredState } from '../../config/desired-state.ts';
-import { loadConfig } from '../../config/load.ts';
+import { loadConfig, parseResources } from '../../config/load.ts';
+import { planChange } from '../../config/plan/plan.ts';
 import { printResources } from '../../config/print.ts';
 import { formatPath, hasErrors, type Problem, uniqueProblems } from '../../config/problem.ts';
 import type { ConfigurationSource } from '../../config/read.ts';
@@ -72,6 +73,36 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
     },
     apply: ({ files, dryRun }) => answer(() => open().resources.apply(files, check, { dryRun })),
     delete: ({ resources, dryRun }) => answer(() => open().resources.remove(resources, check, { dryRun })),
+    plan: async ({ files }) => {
+      const given = parseResources(files);
+      const { documents } = shared();
+      const isReplaced = (name: string) =>
+        given.resources.some((resource) => name === `store: ${resource.kind} ${resource.name}`);
+      const texts = given.resources.map((resource) => ({
+        name: `store: ${resource.kind} ${resource.name}`,
+        text: JSON.stringify(resource.raw),
+      }));
+      const [now, then] = await Promise.all([
+        load(documents),
+        load([...documents.filter(({ name }) => !isReplaced(name)), ...texts]),
+      ]);
+      const problems = [...given.problems, ...then.problems];
+      if (hasErrors(problems)) throw refused(problems);
+      const result = planChange(now.resources, then.resources);
+      if (!result.ok) throw refused(result.error);
+      const { nodes, disconnected } = result.value;
+      return {
+        nodes: nodes.map((plan) => ({
+          ...plan,
+          sessions: [...plan.sessions],
+          gained: [...plan.gained],
+          lost: [...plan.lost],
+          onlyOutside: [...plan.onlyOutside],
+        })),
+        disconnected: [...disconnected],
+        warnings: uniqueProblems(problems).map(apiProblem),
+      };
+    },
     ipam: () => ipamReply(parts, open()),
     ipamCheck: () => ipamCheck(parts, open()),
   };
@@ -79,11 +110,14 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
 
 async function answer(change: () => Promise<ChangeResult>): Promise<ResourceChangesReply> {
   const result = await orUnavailable(change);
-  if (hasErrors(result.problems)) {
-    const errors = result.problems.filter(({ severity }) => severity === 'error');
-    throw new ControlError('invalid-config', 'nothing was changed', errors.map(apiProblem));
-  }
+  if (hasErrors(result.problems)) throw refused(result.problems);
   return { applied: result.applied, changes: [...result.changes], warnings: result.problems.map(apiProblem) };
+}
+
+/** The errors among the problems, as an answer. */
+function refused(problems: readonly Problem[]): ControlError {
+  const errors = problems.filter(({ severity }) => severity === 'error');
+  return new ControlError('invalid-config', 'nothing was changed', errors.map(apiProblem));
 }
 
 /** What the store refuses is no bug. */

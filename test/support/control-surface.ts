@@ -306,6 +306,15 @@ export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface 
       const changes = request.resources.map((one) => ({ ...one, action: 'deleted' as const, diff: '' }));
       return { applied: !request.dryRun, changes, warnings: [] };
     },
+    plan(request) {
+      calls.push(['plan', request]);
+      const sessions = [{ peer: 'tor', action: 'reset' as const, detail: 'holdSeconds: 90 -> 9' }];
+      return {
+        nodes: [{ node: 'node-a', sessions, gained: ['node-c'], lost: ['node-b'], onlyOutside: [] }],
+        disconnected: [{ from: 'node-a', to: 'node-b' }],
+        warnings: [],
+      };
+    },
     ipam: () => ({
       pools: [{ name: 'pods', cidr: '10.64.0.0/16', blockLength: 26, blocks: 1024, taken: 1, disabled: false }],
       blocks: [

@@ -37,6 +37,7 @@ const linesIn = (text: string): unknown[] =>
 /** Bodies of requests that need one. */
 const bodies: Partial<Record<EndpointName, object>> = {
   apply: { files: [{ name: 'a.yaml', text: '' }] },
+  plan: { files: [{ name: 'a.yaml', text: '' }] },
   delete: { resources: [{ kind: 'BGPPeer', name: 'tor' }] },
 };
 

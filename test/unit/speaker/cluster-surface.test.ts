@@ -128,6 +128,22 @@ test('a resource that breaks another node is refused for that node, and nothing 
   expect(cluster.resources.documents()).toEqual([]);
 });
 
+test('plan: what a change would do, without doing it', async () => {
+  const second =
+    'apiVersion: podroute.io/v1\nkind: Node\nmetadata: { name: b }\nspec: { asNumber: 64512, ipv4Address: 10.9.0.2/24 }\n';
+  const reply = await surface.plan({ files: [{ name: 'given.yaml', text: second }] });
+  expect(reply.nodes).toMatchObject([
+    { node: 'b', sessions: [{ peer: 'mesh/self', action: 'add' }], gained: ['self'] },
+    { node: 'self', sessions: [{ peer: 'mesh/b', action: 'add' }], gained: ['b'] },
+  ]);
+  expect(reply.disconnected).toEqual([]);
+  expect((await cluster.store.list('resources/')).entries).toEqual([]);
+  const bad = await Promise.resolve(
+    surface.plan({ files: [{ name: 'given.yaml', text: second.replace('10.9.0.2', '10.9.0.1') }] }),
+  ).catch((error: unknown) => error);
+  expect((bad as ControlError).problems.map(({ message }) => message).join()).toContain('also the address of Node');
+});
+
 test('node: registered, with the store and everybody in it', async () => {
   const reply = await waitFor('the registration', async () => {
     const seen = await surface.node();
