@@ -102,8 +102,8 @@ export class Daemon {
   #claimed: readonly ClaimedBlock[] = [];
   /** Why what the cluster shares is not in force. */
   #sharedProblem: string | undefined;
-  /** Reloads one after the other. */
-  #reloading: Promise<void> = Promise.resolve();
+  /** Reloads happen one after the other, so that the last one read is the last one applied. */
+  #reloading: Promise<unknown> = Promise.resolve();
   #originated = new Map<string, Origination>();
   #discarded = new Map<string, Prefix>();
   /** Addresses of this machine, as read last. */
@@ -238,7 +238,13 @@ export class Daemon {
    * @throws ConfigurationError when it has problems, ControlError when it makes another speaker of this one (AS number, router id);
    * then the running configuration stays in force
    */
-  async reload(dryRun: boolean): Promise<ReloadReply> {
+  reload(dryRun: boolean): Promise<ReloadReply> {
+    const done = this.#reloading.then(() => this.#reload(dryRun));
+    this.#reloading = done.catch(() => undefined);
+    return done;
+  }
+
+  async #reload(dryRun: boolean): Promise<ReloadReply> {
     const { state, warnings } = await readConfiguration(
       namedSource(this.#options.source, this.#state),
       this.#cluster?.shared(),
@@ -250,7 +256,7 @@ export class Daemon {
       resets: changes.filter(({ effect, kind }) => effect === 'reset' && kind === 'peer').map(({ name }) => name),
       warnings: warnings.map((message) => ({ message })),
     };
-    if (dryRun) return reply;
+    if (dryRun || this.#stopped !== undefined) return { ...reply, applied: false };
     const identity = changes.find(({ kind, effect }) => kind === 'node' && effect === 'restart');
     if (identity !== undefined) {
       const what = `${identity.name}: ${identity.detail ?? 'changed'}`;
@@ -365,14 +371,14 @@ export class Daemon {
   }
 
   #makeBlocks(cluster: Cluster, cni: CniServer): ClusterBlocks {
-    const { node, ipam, datastore } = this.#state;
+    const { node, datastore } = this.#state;
     return new ClusterBlocks({
       store: cluster.store,
       node: node.name,
       stateDirectory: stateDirectoryOf(this.#options.stateDirectory, this.#state),
       clock: this.#clock,
       log: this.#log,
-      ipam,
+      ipam: () => this.#state.ipam,
       graceSeconds: datastore.graceSeconds,
       held: () => cni.pods().flatMap(({ addresses }) => addresses),
       fill: () => cni.blocks().filter(({ retired }) => !retired),
@@ -390,15 +396,15 @@ export class Daemon {
 
   /** What the cluster shares is another than before: the same as a reload, and what does not fit leaves everything as it is. */
   sharedChanged(): void {
-    this.#reloading = this.#reloading.then(async () => {
-      try {
-        await this.reload(false);
+    this.reload(false).then(
+      () => {
         this.#sharedProblem = undefined;
-      } catch (error) {
+      },
+      (error: unknown) => {
         this.#sharedProblem = error instanceof ConfigurationError ? error.lines.join('; ') : errorMessage(error);
         this.#log.error('what the cluster shares is not applied', { problem: this.#sharedProblem });
-      }
-    });
+      },
+    );
   }
 
   /** This node is registered, perhaps anew after the store lost it. */

@@ -22,7 +22,8 @@ export interface ClusterBlocksOptions {
   readonly stateDirectory: string;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly ipam: DesiredIpam;
+  /** As configured now. */
+  ipam(): DesiredIpam;
   readonly graceSeconds: number;
   /** Addresses of pods of this node, those being added and deleted included. */
   held(): readonly IpAddress[];
@@ -79,8 +80,12 @@ export class ClusterBlocks {
         graceMs: graceSeconds * 1000,
         settleMs: SETTLE_MS,
         lendableShare: 0,
-        maxBlocks: ipam.maxBlocks,
-        strictAffinity: ipam.strictAffinity,
+        get maxBlocks() {
+          return ipam().maxBlocks;
+        },
+        get strictAffinity() {
+          return ipam().strictAffinity;
+        },
       },
       registrationKey,
       nowMs: () => clock.wallMs(),
@@ -106,7 +111,7 @@ export class ClusterBlocks {
 
   /** Sets the pools of the cluster. */
   setPools(pools: readonly DesiredPool[]): void {
-    const usable = this.#options.ipam.autoAllocateBlocks ? pools.filter(givesBlocks) : [];
+    const usable = this.#options.ipam().autoAllocateBlocks ? pools.filter(givesBlocks) : [];
     this.#agent.setPools(usable.map(({ prefix, blockLength }) => ({ cidr: prefix, blockLength })));
   }
 
