@@ -143,7 +143,8 @@ function addResources(
     .description('put resources into the store that the cluster shares, all or none')
     .requiredOption('-f, --filename <file...>', 'a file, a directory, or - for standard input')
     .option('--dry-run', 'say what would change, and change nothing')
-    .action(async (options: { filename: string[]; dryRun?: boolean }) =>
+    .option('--force', 'also where it cuts nodes off from each other')
+    .action(async (options: { filename: string[]; dryRun?: boolean; force?: boolean }) =>
       (await import('./commands/resources.ts')).apply(context(), options),
     );
   program
@@ -172,7 +173,8 @@ function addResources(
     .argument('<kind>')
     .argument('<name>')
     .option('--dry-run', 'say what would change, and change nothing')
-    .action(async (kind: string, name: string, options: { dryRun?: boolean }) =>
+    .option('--force', 'also where it cuts nodes off from each other')
+    .action(async (kind: string, name: string, options: { dryRun?: boolean; force?: boolean }) =>
       (await import('./commands/resources.ts')).deleteResource(context(), kind, name, options),
     );
   program

@@ -10,6 +10,7 @@ export const applyRequestSchema = z
       .array(z.object({ name: text.describe('what messages call it'), text: text.describe('YAML or JSON documents') }))
       .min(1),
     dryRun: z.boolean().default(false).describe('say what would change, change nothing'),
+    force: z.boolean().default(false).describe('also where nodes would be cut off from each other'),
   })
   .register(apiSchemas, { id: 'ApplyRequest' });
 export type ApplyRequest = z.output<typeof applyRequestSchema>;
@@ -19,6 +20,7 @@ export const deleteRequestSchema = z
   .object({
     resources: z.array(z.object({ kind: text, name: text })).min(1),
     dryRun: z.boolean().default(false).describe('say what would change, change nothing'),
+    force: z.boolean().default(false).describe('also where nodes would be cut off from each other'),
   })
   .register(apiSchemas, { id: 'DeleteRequest' });
 export type DeleteRequest = z.output<typeof deleteRequestSchema>;

@@ -12,12 +12,13 @@ import { formatProblem } from '../problems.ts';
 /** `apply -f FILE... [--dry-run]`. */
 export async function apply(
   context: Context,
-  options: { readonly filename: readonly string[]; readonly dryRun?: boolean },
+  options: { readonly filename: readonly string[]; readonly dryRun?: boolean; readonly force?: boolean },
 ): Promise<void> {
   const files = options.filename.flatMap(readFiles);
   const reply = await context.client.post<ResourceChangesReply>('/v1/resources', {
     files,
     dryRun: options.dryRun === true,
+    force: options.force === true,
   });
   await print(context, reply, formatChanges);
 }
@@ -27,9 +28,9 @@ export async function deleteResource(
   context: Context,
   kind: string,
   name: string,
-  options: { readonly dryRun?: boolean },
+  options: { readonly dryRun?: boolean; readonly force?: boolean },
 ): Promise<void> {
-  const body = { resources: [{ kind, name }], dryRun: options.dryRun === true };
+  const body = { resources: [{ kind, name }], dryRun: options.dryRun === true, force: options.force === true };
   await print(context, await context.client.post<ResourceChangesReply>('/v1/resources/delete', body), formatChanges);
 }
 

@@ -5,7 +5,7 @@ import { compile } from '../../config/compile.ts';
 import { DatastoreError } from '../../config/datastore/errors.ts';
 import type { DesiredState } from '../../config/desired-state.ts';
 import { loadConfig, parseResources } from '../../config/load.ts';
-import { planChange } from '../../config/plan/plan.ts';
+import { type Plan, planChange } from '../../config/plan/plan.ts';
 import { printResources } from '../../config/print.ts';
 import { formatPath, hasErrors, type Problem, uniqueProblems } from '../../config/problem.ts';
 import type { ConfigurationSource } from '../../config/read.ts';
@@ -61,6 +61,16 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
     }
     return uniqueProblems(all);
   };
+  /** The same, and who would be cut off by them from whom, unless that is wanted. */
+  const checkChange =
+    (force: boolean) =>
+    async (documents: SharedConfig['documents']): Promise<Problem[]> => {
+      const problems = await check(documents);
+      if (force || hasErrors(problems)) return problems;
+      const [now, then] = await Promise.all([load(shared().documents), load(documents)]);
+      const result = planChange(now.resources, then.resources);
+      return result.ok ? [...problems, ...cutOff(result.value)] : problems;
+    };
   return {
     node: () => nodeReply(parts),
     resources: async ({ kind, name }): Promise<ResourcesReply> => {
@@ -71,8 +81,9 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
       );
       return { resources: chosen.map((resource) => apiResource(resource, problems)).sort(byKindAndName) };
     },
-    apply: ({ files, dryRun }) => answer(() => open().resources.apply(files, check, { dryRun })),
-    delete: ({ resources, dryRun }) => answer(() => open().resources.remove(resources, check, { dryRun })),
+    apply: ({ files, dryRun, force }) => answer(() => open().resources.apply(files, checkChange(force), { dryRun })),
+    delete: ({ resources, dryRun, force }) =>
+      answer(() => open().resources.remove(resources, checkChange(force), { dryRun })),
     plan: async ({ files }) => {
       const given = parseResources(files);
       const { documents } = shared();
@@ -106,6 +117,15 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
     ipam: () => ipamReply(parts, open()),
     ipamCheck: () => ipamCheck(parts, open()),
   };
+}
+
+/** A problem for each pair of nodes that a change would cut off, as far as a person reads. */
+function cutOff({ disconnected }: Plan): Problem[] {
+  const shown = disconnected.slice(0, 5).map(({ from, to }) => `${from} would no longer have the routes of ${to}`);
+  const more = disconnected.length - shown.length;
+  const lines = more > 0 ? [...shown, `and ${more} more`] : shown;
+  const hint = '(bgpctl plan shows the whole, --force applies it all the same)';
+  return lines.length === 0 ? [] : [{ severity: 'error', file: '', path: '', message: `${lines.join('; ')} ${hint}` }];
 }
 
 async function answer(change: () => Promise<ChangeResult>): Promise<ResourceChangesReply> {

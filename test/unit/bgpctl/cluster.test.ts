@@ -49,18 +49,11 @@ describe('apply', () => {
     file('more/notes.txt', 'not for this');
     const { code, out, calls } = await bgpctl(['apply', '-f', one, '-f', join(directory, 'more')]);
     expect(code).toBe(0);
-    expect(calls).toEqual([
-      [
-        'apply',
-        {
-          files: [
-            { name: one, text: 'a: 1\n' },
-            { name: two, text: 'b: 1\n' },
-          ],
-          dryRun: false,
-        },
-      ],
-    ]);
+    const files = [
+      { name: one, text: 'a: 1\n' },
+      { name: two, text: 'b: 1\n' },
+    ];
+    expect(calls).toEqual([['apply', { files, dryRun: false, force: false }]]);
     expect(out).toBe('BGPPeer tor: configured\n-  asNumber: 1\n+  asNumber: 2\nApplied 1 change.\n');
   });
 
@@ -106,7 +99,7 @@ describe('get', () => {
 
 test('delete', async () => {
   const { out, calls } = await bgpctl(['delete', 'BGPPeer', 'tor']);
-  expect(calls).toEqual([['delete', { resources: [{ kind: 'BGPPeer', name: 'tor' }], dryRun: false }]]);
+  expect(calls).toEqual([['delete', { resources: [{ kind: 'BGPPeer', name: 'tor' }], dryRun: false, force: false }]]);
   expect(out).toBe('BGPPeer tor: deleted\nApplied 1 change.\n');
 });
 

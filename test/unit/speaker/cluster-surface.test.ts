@@ -55,7 +55,8 @@ afterEach(async () => {
 });
 
 const example = (name: string) => readFileSync(join(examples, name), 'utf8');
-const apply = (text: string, dryRun = false) => surface.apply({ files: [{ name: 'given.yaml', text }], dryRun });
+const apply = (text: string, force = false) =>
+  surface.apply({ files: [{ name: 'given.yaml', text }], dryRun: false, force });
 
 /** The paths of all values that a manifest's spec has. */
 function pathsOf(value: unknown, path: string): string[] {
@@ -126,6 +127,19 @@ test('a resource that breaks another node is refused for that node, and nothing 
   expect((refused as ControlError).code).toBe('invalid-config');
   expect((refused as ControlError).problems.map(({ message }) => message).join()).toContain('also the address of Node');
   expect(cluster.resources.documents()).toEqual([]);
+});
+
+test('what would cut nodes off is refused, unless it is forced', async () => {
+  const second =
+    'apiVersion: podroute.io/v1\nkind: Node\nmetadata: { name: b }\nspec: { asNumber: 64512, ipv4Address: 10.9.0.2/24 }\n';
+  await apply(second);
+  await waitFor('it is in force', () => cluster.resources.documents().length === 1);
+  const noMesh =
+    'apiVersion: projectcalico.org/v3\nkind: BGPConfiguration\nmetadata: { name: default }\nspec: { nodeToNodeMeshEnabled: false, asNumber: 64512 }\n';
+  const refused = await Promise.resolve(apply(noMesh)).catch((error: unknown) => error);
+  expect((refused as ControlError).problems[0]?.message).toContain('b would no longer have the routes of self');
+  expect((await cluster.store.list('resources/BGPConfiguration')).entries).toEqual([]);
+  expect((await apply(noMesh, true)).applied).toBe(true);
 });
 
 test('plan: what a change would do, without doing it', async () => {
