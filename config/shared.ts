@@ -18,6 +18,7 @@ export interface SharedNode {
   readonly ipv4Address?: string;
   readonly ipv6Address?: string;
   readonly routerId: string;
+  /** Set: a route reflector. */
   readonly clusterId?: string;
   readonly labels: Readonly<Record<string, string>>;
 }

@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Cluster, Redis } from 'ioredis';
-import { type Clock, systemClock, type TimerHandle } from '../../lib/clock.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
 import type { Datastore, Entry, LeaseId, Position, Revision, Snapshot, Step, WatchEvent } from './datastore.ts';
 import { DatastoreError } from './errors.ts';
 import { redisProblem } from './redis-errors.ts';
 import { redisKeys, scripts } from './redis-scripts.ts';
 import { checkKey, checkPosition, checkPrefix, checkSteps, leaseMs } from './request.ts';
 import { afterPrefix } from './shared.ts';
+import { Sleepers } from './sleepers.ts';
 
 /** A server's name or address and its port. */
 export interface HostPort {
@@ -60,7 +61,9 @@ export class RedisDatastore implements Datastore {
   readonly #notifier: Client;
   readonly #timeoutMs: number;
   readonly #history: number;
-  readonly #sleepers = new Set<() => void>();
+  readonly #sleepers: Sleepers;
+  /** Requests that wait for the connection. */
+  readonly #waiting = new Set<() => void>();
   #isClosed = false;
   #isNotifying = false;
   /** How often commits were heard of. */
@@ -70,6 +73,7 @@ export class RedisDatastore implements Datastore {
   /** Connects in the background. */
   constructor(settings: RedisSettings) {
     this.#clock = settings.clock ?? systemClock;
+    this.#sleepers = new Sleepers(this.#clock);
     this.#timeoutMs = settings.timeoutMs ?? TIMEOUT_MS;
     this.#history = settings.historyRevisions ?? HISTORY;
     this.#client = connect(settings, this.#timeoutMs);
@@ -180,6 +184,7 @@ export class RedisDatastore implements Datastore {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#wake();
+    for (const done of [...this.#waiting]) done();
     this.#client.disconnect();
     this.#notifier.disconnect();
   }
@@ -205,11 +210,11 @@ export class RedisDatastore implements Datastore {
       const done = (): void => {
         timer.clear();
         client.off('ready', done);
-        this.#sleepers.delete(done);
+        this.#waiting.delete(done);
         resolve();
       };
       const timer = this.#clock.setTimer(this.#timeoutMs, done);
-      this.#sleepers.add(done);
+      this.#waiting.add(done);
       client.once('ready', done);
     });
     if (this.#isClosed) throw new DatastoreError({ code: 'closed' });
@@ -246,22 +251,11 @@ export class RedisDatastore implements Datastore {
 
   #wake(): void {
     this.#wakes += 1;
-    for (const wake of [...this.#sleepers]) wake();
+    this.#sleepers.wake();
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || this.#isClosed) return;
-    let timer: TimerHandle | undefined;
-    let wake: () => void = () => {};
-    await new Promise<void>((done) => {
-      wake = () => done();
-      timer = this.#clock.setTimer(ms, wake);
-      this.#sleepers.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
-    timer?.clear();
-    this.#sleepers.delete(wake);
-    signal.removeEventListener('abort', wake);
+    if (!this.#isClosed) await this.#sleepers.sleep(ms, signal);
   }
 }
 

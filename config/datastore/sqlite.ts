@@ -1,10 +1,11 @@
 import { type FSWatcher, watch as watchFile } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
-import { type Clock, systemClock, type TimerHandle } from '../../lib/clock.ts';
+import { type Clock, systemClock } from '../../lib/clock.ts';
 import { errorMessage } from '../../lib/result.ts';
 import type { Datastore, Entry, LeaseId, Position, Revision, Snapshot, Step, WatchEvent } from './datastore.ts';
 import { DatastoreError } from './errors.ts';
 import { checkKey, checkPosition, checkPrefix, checkSteps, leaseMs } from './request.ts';
+import { Sleepers } from './sleepers.ts';
 import { SqliteFile, type SqliteFileOptions } from './sqlite-file.ts';
 
 /** Settings of a {@link SqliteDatastore}; nothing is needed but the path. */
@@ -33,7 +34,7 @@ export class SqliteDatastore implements Datastore {
   readonly #clock: Clock;
   readonly #busyMs: number;
   readonly #fileOptions: SqliteFileOptions;
-  readonly #sleepers = new Set<() => void>();
+  readonly #sleepers: Sleepers;
   #file: SqliteFile | undefined;
   #notifier: FSWatcher | undefined;
   #hasNotifier = false;
@@ -48,6 +49,7 @@ export class SqliteDatastore implements Datastore {
   constructor(path: string, options: SqliteOptions = {}) {
     this.#path = resolve(path);
     this.#clock = options.clock ?? systemClock;
+    this.#sleepers = new Sleepers(this.#clock);
     this.#busyMs = options.busyMs ?? 5000;
     this.#fileOptions = {
       isReadOnly: options.isReadOnly ?? false,
@@ -179,7 +181,7 @@ export class SqliteDatastore implements Datastore {
   }
 
   #wake(): void {
-    for (const wake of [...this.#sleepers]) wake();
+    this.#sleepers.wake();
   }
 
   /** Sleeps until the file may have changed, a lease may have run out, or it is time to look. */
@@ -195,18 +197,7 @@ export class SqliteDatastore implements Datastore {
   }
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
-    if (signal.aborted || this.#isClosed) return;
-    let timer: TimerHandle | undefined;
-    let wake: () => void = () => {};
-    await new Promise<void>((done) => {
-      wake = () => done();
-      timer = this.#clock.setTimer(ms, wake);
-      this.#sleepers.add(wake);
-      signal.addEventListener('abort', wake, { once: true });
-    });
-    timer?.clear();
-    this.#sleepers.delete(wake);
-    signal.removeEventListener('abort', wake);
+    if (!this.#isClosed) await this.#sleepers.sleep(ms, signal);
   }
 
   /** Starts the notifier, once: SQLite writes its log beside the file, so it is the directory that is watched. */

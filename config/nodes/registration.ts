@@ -1,20 +1,13 @@
 import { parseIp } from 'bgp-ts';
 import { z } from 'zod';
 import { err, errorMessage, ok, type Result } from '../../lib/result.ts';
+import type { SharedNode } from '../shared.ts';
 
 /** All registrations begin so. */
 export const registrationsPrefix = 'nodes/';
 
-/** What a node tells the others about itself, for as long as it is there. Addresses are in their canonical text, without length. */
-export interface Registration {
-  readonly name: string;
-  readonly asNumber: number;
-  readonly ipv4Address?: string;
-  readonly ipv6Address?: string;
-  readonly routerId: string;
-  /** Set: a route reflector. */
-  readonly clusterId?: string;
-  readonly labels: Readonly<Record<string, string>>;
+/** What a node tells the others about itself, for as long as it is there. */
+export interface Registration extends SharedNode {
   /** Made by chance on each machine and kept there: tells two machines with one name apart. */
   readonly machine: string;
   /** When its daemon began, ms since 1970. */

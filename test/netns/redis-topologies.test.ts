@@ -53,6 +53,7 @@ describe('Sentinel', () => {
   let master: RedisServer;
   let replica: RedisServer;
   let sentinel: RedisServer;
+  let directory: string;
   let place: RedisSettings['place'];
 
   beforeAll(async () => {
@@ -63,7 +64,7 @@ describe('Sentinel', () => {
       async () => (await replica.admin.info('replication')).includes('master_link_status:up'),
       20_000,
     );
-    const directory = mkdtempSync(join(tmpdir(), 'podroute-sentinel-'));
+    directory = mkdtempSync(join(tmpdir(), 'podroute-sentinel-'));
     const file = join(directory, 'sentinel.conf');
     writeFileSync(
       file,
@@ -83,6 +84,7 @@ describe('Sentinel', () => {
   }, 60_000);
   afterAll(async () => {
     for (const server of [sentinel, replica, master]) await server?.close();
+    rmSync(directory, { recursive: true, force: true });
   });
 
   test('a master that dies: the replica is written to, watches read everything anew, leases begin anew', async () => {
