@@ -7,33 +7,29 @@ import type { PeerDetail, Route } from '../../../lib/api.ts';
 import { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { type Daemon, type DaemonName, type NeighborOptions, startDaemon } from '../daemons/daemon.ts';
+import { addresses, type ChainHosts, chainHosts, type Middle, routerIds, type Transport } from './network.ts';
 import { type ShownRoute, type ShownRoutes, textSet } from './shown-route.ts';
-
-/** Addresses of the chain `west - node - peer - east`; each `-` is a link of its own. */
-export const addresses = {
-  west: { ipv4: '10.1.0.2', ipv6: 'fd00:1::2' },
-  nodeWest: { ipv4: '10.1.0.1', ipv6: 'fd00:1::1' },
-  node: { ipv4: '10.2.0.1', ipv6: 'fd00:2::1' },
-  peer: { ipv4: '10.2.0.2', ipv6: 'fd00:2::2' },
-  peerEast: { ipv4: '10.3.0.1', ipv6: 'fd00:3::1' },
-  east: { ipv4: '10.3.0.2', ipv6: 'fd00:3::2' },
-} as const;
-
-/** Router ids; those of node and peer are also their cluster ids. */
-export const routerIds = { west: '10.1.0.2', node: '10.2.0.1', peer: '10.2.0.2', east: '10.3.0.2' } as const;
 
 export interface ChainOptions {
   readonly label: string;
   readonly daemon: DaemonName;
   readonly asns: { readonly west: number; readonly node: number; readonly peer: number; readonly east: number };
   /** Transport of the session between node and peer. */
-  readonly transport?: 'ipv4' | 'ipv6';
+  readonly transport?: Transport;
+  /** What is between them; a link when left out. */
+  readonly middle?: Middle;
+  /** What must be there before both are started: further addresses, settings of the kernel. */
+  prepare?(hosts: ChainHosts): void;
   /** What the daemon is told about its session with the node, beyond addresses and AS. */
   readonly peerSettings?: Partial<NeighborOptions>;
+  /** Further neighbors of the daemon. */
+  readonly otherNeighbors?: readonly NeighborOptions[];
   /** Lines for the node's BGPPeer of that session. */
   readonly nodeSettings?: Readonly<Record<string, unknown>>;
   /** Laid over what the node itself is. */
   readonly nodeSpec?: Readonly<Record<string, unknown>>;
+  /** Laid over the node's BGPConfiguration. */
+  readonly nodeConfiguration?: Readonly<Record<string, unknown>>;
   /** Node and peer are members of this confederation (RFC 5065). */
   readonly confederation?: number;
   /** Port that podrouted listens on; 179 when left out. */
@@ -57,9 +53,8 @@ export class Chain {
   readonly node: Podroute;
   readonly daemon: Daemon;
   readonly options: ChainOptions;
+  readonly hosts: ChainHosts;
   readonly #client: Client;
-  readonly #westHost: LabHost;
-  readonly #eastHost: LabHost;
 
   /** Builds the network and starts both speakers; sessions come up after that by themselves. What was made goes again if that fails. */
   static start(options: ChainOptions): Chain {
@@ -75,23 +70,9 @@ export class Chain {
   private constructor(options: ChainOptions, lab: Lab) {
     this.options = options;
     this.lab = lab;
-    const [west, node, peer, east] = ['west', 'node', 'peer', 'east'].map((name) => lab.host(name)) as [
-      LabHost,
-      LabHost,
-      LabHost,
-      LabHost,
-    ];
-    this.#westHost = west;
-    this.#eastHost = east;
-    lab.link(west, 'eth0', both(addresses.west), node, 'west', both(addresses.nodeWest));
-    lab.link(node, 'peer', both(addresses.node), peer, 'node', both(addresses.peer));
-    lab.link(peer, 'east', both(addresses.peerEast), east, 'eth0', both(addresses.east));
-    // Next hops that reflectors leave alone must be within reach.
-    node.ip(`route add 10.3.0.0/24 via ${addresses.peer.ipv4}`);
-    node.ip(`-6 route add fd00:3::/64 via ${addresses.peer.ipv6}`);
-    peer.ip(`route add 10.1.0.0/24 via ${addresses.node.ipv4}`);
-    peer.ip(`-6 route add fd00:1::/64 via ${addresses.node.ipv6}`);
-    carriersUp(node);
+    this.hosts = chainHosts(lab, options.middle ?? 'link');
+    options.prepare?.(this.hosts);
+    const { node, peer } = this.hosts;
     this.daemon = startDaemon(options.daemon, peer, this.daemonOptions());
     if (options.password !== undefined) node.write(PASSWORD_FILE, options.password);
     this.node = startPodroute(node, this.#nodeConfig());
@@ -100,15 +81,15 @@ export class Chain {
 
   /** Address of the node as the daemon sees it. */
   get nodeAddress(): string {
-    return addresses.node[this.#transport];
+    return this.options.peerSettings?.address ?? addresses.node[this.#transport];
   }
 
   /** Address of the daemon as the node sees it. */
   get peerAddress(): string {
-    return addresses.peer[this.#transport];
+    return this.options.peerSettings?.localAddress ?? addresses.peer[this.#transport];
   }
 
-  get #transport(): 'ipv4' | 'ipv6' {
+  get #transport(): Transport {
     return this.options.transport ?? 'ipv4';
   }
 
@@ -124,7 +105,7 @@ export class Chain {
 
   /** What the daemon is told. @param changes laid over the session with the node */
   daemonOptions(changes: Partial<NeighborOptions> = {}) {
-    const { asns, peerSettings, password, nodePort, twoOctetEast = false } = this.options;
+    const { asns, peerSettings, otherNeighbors = [], password, nodePort, twoOctetEast = false } = this.options;
     const other = this.#transport === 'ipv4' ? 'ipv6' : 'ipv4';
     return {
       asn: asns.peer,
@@ -143,6 +124,7 @@ export class Chain {
           ...peerSettings,
           ...changes,
         },
+        ...otherNeighbors,
         // ExaBGP passes nothing on: there is nobody behind it.
         ...(this.options.daemon === 'ExaBGP'
           ? []
@@ -164,7 +146,7 @@ export class Chain {
 
   /** podroute.yaml of the node; JSON is YAML. */
   #nodeConfig(): string {
-    const { asns, nodeSettings, nodeSpec, password } = this.options;
+    const { asns, nodeSettings, nodeSpec, nodeConfiguration, password } = this.options;
     const metadata = (name: string) => ({ apiVersion: 'podroute.io/v1', metadata: { name } });
     const common = {
       policy: { import: 'accept', export: 'accept' },
@@ -186,7 +168,7 @@ export class Chain {
       {
         ...metadata('default'),
         kind: 'BGPConfiguration',
-        spec: { confederation: this.#confederation, listenPort: this.options.nodePort },
+        spec: { confederation: this.#confederation, listenPort: this.options.nodePort, ...nodeConfiguration },
       },
       { ...metadata('default'), kind: 'Speaker', spec: { cni: { enabled: false }, fib: { enabled: true } } },
       {
@@ -218,12 +200,12 @@ export class Chain {
 
   /** Connects the feeder at the node's side. */
   west(): Promise<TestPeer> {
-    return this.#feeder(this.#westHost, addresses.west.ipv4, addresses.nodeWest.ipv4, routerIds.west, 'west', 'node');
+    return this.#feeder(this.hosts.west, addresses.west.ipv4, addresses.nodeWest.ipv4, routerIds.west, 'west', 'node');
   }
 
   /** Connects the feeder at the daemon's side. */
   east(): Promise<TestPeer> {
-    return this.#feeder(this.#eastHost, addresses.east.ipv4, addresses.peerEast.ipv4, routerIds.east, 'east', 'peer');
+    return this.#feeder(this.hosts.east, addresses.east.ipv4, addresses.peerEast.ipv4, routerIds.east, 'east', 'peer');
   }
 
   async #feeder(
@@ -329,15 +311,6 @@ export class Chain {
   }
 }
 
-/**
- * Waits until the kernel says of every link of a host that it has its carrier: it does so a moment after packets pass, and until then Node does
- * not list the addresses there.
- */
-export function carriersUp(host: LabHost): void {
-  const isDown = 'ip -o link show up type veth | grep -vq "state UP"';
-  host.run(['timeout', '10', 'sh', '-c', `while ${isDown}; do :; done`]);
-}
-
 /** podrouted runs and has logged no error: a bug of its own would be one. @throws Error with the lines */
 export function expectQuietLog({ process }: Podroute): void {
   if (!process.isRunning()) throw new Error('podrouted has ended');
@@ -353,10 +326,6 @@ const loopReasons = new Set([
   'own router id as ORIGINATOR_ID',
   'own cluster id in CLUSTER_LIST',
 ]);
-
-function both({ ipv4, ipv6 }: { readonly ipv4: string; readonly ipv6: string }): string[] {
-  return [`${ipv4}/24`, `${ipv6}/64`];
-}
 
 /** A route of bgpctl in the form of all. */
 export function shownByBgpctl({ attributes: a }: Route): ShownRoute {

@@ -2,7 +2,8 @@ import { ip, Origin, parseAsPath, prefix } from 'bgp-ts';
 import type { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import type { Note } from '../scenario.ts';
-import { addresses, Chain, type ChainOptions } from './chain.ts';
+import { Chain, type ChainOptions } from './chain.ts';
+import { addresses } from './network.ts';
 
 const asns = { west: 65001, node: 65010, peer: 65020, east: 65030 };
 

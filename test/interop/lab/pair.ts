@@ -9,7 +9,8 @@ import { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { type Daemon, type DaemonName, type NeighborOptions, startDaemon } from '../daemons/daemon.ts';
 import type { PairScenario } from '../scenario.ts';
-import { carriersUp, expectQuietLog } from './chain.ts';
+import { expectQuietLog } from './chain.ts';
+import { carriersUp } from './network.ts';
 import { type ShownRoute, shown } from './shown-route.ts';
 
 /** Kinds of pairs: how the AS numbers of podrouted and the daemon relate. */

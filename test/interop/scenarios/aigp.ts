@@ -2,8 +2,9 @@ import { ip, Origin, type PathAttributes, parseAsPath, prefix } from 'bgp-ts';
 import { expect } from 'vitest';
 import type { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
-import { addresses, type Chain } from '../lab/chain.ts';
+import type { Chain } from '../lab/chain.ts';
 import { withChain } from '../lab/few-routes.ts';
+import { addresses } from '../lab/network.ts';
 import type { ChainScenario } from '../scenario.ts';
 
 const common = {

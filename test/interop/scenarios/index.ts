@@ -16,12 +16,14 @@ import { reflectionScenarios } from './reflection.ts';
 import { routeScenarios } from './routes.ts';
 import { sessionOptionScenarios } from './session-options.ts';
 import { sessionScenarios } from './sessions.ts';
+import { timerScenarios } from './timers.ts';
 
 /** Every line of the table. A new one is an entry in the file of its subject. */
 export const scenarios: readonly Scenario[] = [
   ...lifeScenarios,
   ...sessionScenarios,
   ...sessionOptionScenarios,
+  ...timerScenarios,
   ...routeScenarios,
   ...capabilityScenarios,
   ...attributeScenarios,

@@ -4,8 +4,9 @@ import { expect } from 'vitest';
 import type { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import type { DaemonName } from '../daemons/daemon.ts';
-import { addresses, type Chain } from '../lab/chain.ts';
+import type { Chain } from '../lab/chain.ts';
 import { withChain } from '../lab/few-routes.ts';
+import { addresses } from '../lab/network.ts';
 import type { Meeting } from '../lab/pair.ts';
 import type { ChainScenario, Note, PairScenario, Scenario } from '../scenario.ts';
 

@@ -1,8 +1,8 @@
 import { ip, Origin, prefix } from 'bgp-ts';
 import { expect } from 'vitest';
 import { waitFor } from '../../support/wait-for.ts';
-import { addresses } from '../lab/chain.ts';
 import { withChain } from '../lab/few-routes.ts';
+import { addresses } from '../lab/network.ts';
 import type { Meeting } from '../lab/pair.ts';
 import type { ChainScenario, Note, PairScenario, Scenario } from '../scenario.ts';
 

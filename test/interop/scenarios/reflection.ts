@@ -4,8 +4,8 @@ import type { Route } from '../../../lib/api.ts';
 import type { ExplainReply } from '../../../lib/api-explain.ts';
 import type { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
-import { addresses, routerIds } from '../lab/chain.ts';
 import { withChain } from '../lab/few-routes.ts';
+import { addresses, routerIds } from '../lab/network.ts';
 import type { ChainScenario } from '../scenario.ts';
 
 const common = { subject: 'reflection', on: 'own network' } as const;

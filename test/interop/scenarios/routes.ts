@@ -4,7 +4,8 @@ import type { TestPeer } from '../../support/test-peer.ts';
 import { waitFor } from '../../support/wait-for.ts';
 import { type Daemon, type DaemonName, daemonNames } from '../daemons/daemon.ts';
 import { type Hop, isOfBlock, makeRoutes, type RouteGroup, routesAfter } from '../lab/attribute-corpus.ts';
-import { addresses, Chain, type ChainOptions, routerIds } from '../lab/chain.ts';
+import { Chain, type ChainOptions } from '../lab/chain.ts';
+import { addresses, routerIds } from '../lab/network.ts';
 import { differences, type ShownField, type ShownRoute, type ShownRoutes, shown } from '../lab/shown-route.ts';
 import type { ChainScenario, Note, Subject } from '../scenario.ts';
 

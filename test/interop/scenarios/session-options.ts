@@ -1,8 +1,9 @@
 import { expect } from 'vitest';
 import type { PeerDetail, Route } from '../../../lib/api.ts';
 import { waitFor } from '../../support/wait-for.ts';
-import { addresses, type Chain, type ChainOptions } from '../lab/chain.ts';
+import type { Chain, ChainOptions } from '../lab/chain.ts';
 import { announce, announceEast, converged, ROUTES, withChain } from '../lab/few-routes.ts';
+import { addresses } from '../lab/network.ts';
 import { type ChainScenario, headOf, type Note } from '../scenario.ts';
 
 const KEY = 'key-of-the-lab';
