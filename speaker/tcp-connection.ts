@@ -21,7 +21,7 @@ import {
 } from '../native/index.ts';
 import type { Connection, ConnectionEnd, ConnectionHandlers, TcpOptions } from './connection.ts';
 import { readMd5Drops, silenceReason } from './tcp-md5.ts';
-import { applyTcpOptions, endpointOf, setMd5Key } from './tcp-socket.ts';
+import { applyTcpOptions, endpointOf, handshakeTtl, setMd5Key } from './tcp-socket.ts';
 
 /** Beyond so many queued octets `write` asks its caller to wait. */
 const HIGH_WATER_OCTETS = 256 * 1024;
@@ -60,6 +60,7 @@ export class TcpConnection implements Connection {
   #watcher: Watcher | undefined;
   #handlers: ConnectionHandlers | undefined;
   #localAddress: IpAddress | undefined;
+  #isAccepted: boolean;
   #isConnecting: boolean;
   #isPaused: boolean;
   #isEnding: boolean;
@@ -89,6 +90,7 @@ export class TcpConnection implements Connection {
     this.device = remote.device;
     this.#handlers = undefined;
     this.#localAddress = undefined;
+    this.#isAccepted = false;
     this.#isConnecting = false;
     this.#isPaused = false;
     this.#isEnding = false;
@@ -144,8 +146,14 @@ export class TcpConnection implements Connection {
     this.#deferred = this.#shared.clock.defer(() => this.#close(endOf(error)));
   }
 
-  /** For a connection that stands: reads its local address. */
-  established(): void {
+  /** For a connection that came in. */
+  accepted(): void {
+    this.#isAccepted = true;
+    this.#established();
+  }
+
+  /** Reads the local address of a connection that stands. */
+  #established(): void {
     this.#localAddress = endpointOf(getsockname(this.#fd)).address;
   }
 
@@ -158,6 +166,7 @@ export class TcpConnection implements Connection {
     if (this.#fd < 0) return;
     try {
       applyTcpOptions(this.#fd, this.remoteAddress.version, options);
+      if (this.#isAccepted && options.minTtl !== undefined) this.#checkHandshake(options.minTtl);
       if (options.password !== this.#password) {
         setMd5Key(this.#fd, this.remoteAddress, this.device, options.password);
         this.#password = options.password;
@@ -166,6 +175,12 @@ export class TcpConnection implements Connection {
       // Without what was asked for, key and GTSM included, the connection must not go on.
       this.fail(error);
     }
+  }
+
+  /** What was queued before the kernel knew which TTL to ask for came from where the handshake came from (RFC 5082 §3). */
+  #checkHandshake(minTtl: number): void {
+    const ttl = handshakeTtl(this.#fd, this.remoteAddress.version);
+    if (ttl < minTtl) throw new Error(`it came with a TTL of ${ttl}, less than ${minTtl} (RFC 5082)`);
   }
 
   write(bytes: Uint8Array): boolean {
@@ -272,7 +287,7 @@ export class TcpConnection implements Connection {
     this.#isConnecting = false;
     this.#timer?.clear();
     try {
-      this.established();
+      this.#established();
     } catch (error) {
       this.#close(endOf(error));
       return;

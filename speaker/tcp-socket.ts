@@ -3,6 +3,7 @@ import type { IpAddress, Prefix } from 'bgp-ts';
 import { isLinkLocal, parseIp } from 'bgp-ts';
 import {
   AddressFamily,
+  getsockoptOctets,
   inetSocketAddress,
   interfaceIndex,
   parseSocketAddress,
@@ -83,6 +84,30 @@ export function applyTcpOptions(fd: number, version: 4 | 6, options: TcpOptions)
 export function setTtl(fd: number, version: 4 | 6, ttl: number): void {
   if (version === 4) setsockopt(fd, SocketLevel.Ip, SocketOption.IP_TTL, ttl);
   else setsockopt(fd, SocketLevel.Ipv6, SocketOption.IPV6_UNICAST_HOPS, ttl);
+}
+
+/** `struct cmsghdr`: length (8 octets), level (4), type (4); one with an `int` after it is padded to 24. */
+const CMSG_LEVEL_AT = 8;
+const CMSG_VALUE_AT = 16;
+const CMSG_INT_OCTETS = 24;
+
+/**
+ * TTL or hop limit of the segment that completed the handshake of an accepted socket. What comes between it and `accept` is queued
+ * before the socket can be told which TTL to ask for, so that this one has to be looked at.
+ * @throws SystemError if the socket is not connected any more; Error if the kernel does not tell
+ */
+export function handshakeTtl(fd: number, version: 4 | 6): number {
+  const [level, ask, read] =
+    version === 4
+      ? ([SocketLevel.Ip, SocketOption.IP_RECVTTL, SocketOption.IP_PKTOPTIONS] as const)
+      : ([SocketLevel.Ipv6, SocketOption.IPV6_2292HOPLIMIT, SocketOption.IPV6_2292PKTOPTIONS] as const);
+  setsockopt(fd, level, ask, 1);
+  const octets = getsockoptOctets(fd, level, read, CMSG_INT_OCTETS);
+  setsockopt(fd, level, ask, 0);
+  const view = new DataView(octets.buffer, octets.byteOffset, octets.byteLength);
+  const isThere = octets.byteLength > CMSG_VALUE_AT && view.getUint32(CMSG_LEVEL_AT, true) === level;
+  if (!isThere) throw new Error('the kernel does not tell the TTL of an accepted connection');
+  return view.getInt32(CMSG_VALUE_AT, true);
 }
 
 /** Binds to an interface. */

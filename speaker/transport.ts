@@ -138,7 +138,7 @@ class TcpListener implements ListeningSocket {
       return;
     }
     try {
-      connection.established();
+      connection.accepted();
       this.#options.accepted(connection);
     } finally {
       if (!connection.hasOwner) connection.destroy();

@@ -368,6 +368,17 @@ describe('TTL security (RFC 5082)', () => {
     near.connection?.configure({ ttl: 255, minTtl: 255 });
     await waitFor('the octet that was sent again', () => far.octets === 2);
   });
+
+  test.each(['127.0.0.1', '::1'])('%s: octets that came before the minimum was known do not count', async (address) => {
+    const [near, far] = await pair(address, { ttl: 254 });
+    near.connection?.write(Uint8Array.of(1));
+    await waitFor('the octet', () => far.octets === 1);
+    far.connection?.configure({ ttl: 255, minTtl: 254 });
+    expect(far.end).toBeUndefined();
+    far.connection?.configure({ ttl: 255, minTtl: 255 });
+    await waitFor('the end', () => far.end);
+    expect(far.end?.message).toBe('it came with a TTL of 254, less than 255 (RFC 5082)');
+  });
 });
 
 describe('socket options', () => {
