@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ip } from 'bgp-ts';
 import { Client } from '../../../bgpctl/client.ts';
@@ -53,6 +54,7 @@ export class Chain {
   readonly node: Podroute;
   readonly daemon: Daemon;
   readonly options: ChainOptions;
+  /** Hosts of the network; what else is in between is not among them. */
   readonly hosts: ChainHosts;
   readonly #client: Client;
 
@@ -74,8 +76,8 @@ export class Chain {
     options.prepare?.(this.hosts);
     const { node, peer } = this.hosts;
     this.daemon = startDaemon(options.daemon, peer, this.daemonOptions());
-    if (options.password !== undefined) node.write(PASSWORD_FILE, options.password);
-    this.node = startPodroute(node, this.#nodeConfig());
+    if (options.password !== undefined) this.setNodeKey(options.password);
+    this.node = startPodroute(node, this.#nodeConfig({}));
     this.#client = new Client(join(this.node.runDirectory, 'podrouted.sock'));
   }
 
@@ -144,8 +146,8 @@ export class Chain {
     };
   }
 
-  /** podroute.yaml of the node; JSON is YAML. */
-  #nodeConfig(): string {
+  /** podroute.yaml of the node; JSON is YAML. @param changes laid over the session with the daemon */
+  #nodeConfig(changes: Readonly<Record<string, unknown>>): string {
     const { asns, nodeSettings, nodeSpec, nodeConfiguration, password } = this.options;
     const metadata = (name: string) => ({ apiVersion: 'podroute.io/v1', metadata: { name } });
     const common = {
@@ -181,6 +183,7 @@ export class Chain {
           ...(password === undefined ? {} : { passwordFile: PASSWORD_FILE }),
           ...common,
           ...nodeSettings,
+          ...changes,
         },
       },
       {
@@ -196,6 +199,17 @@ export class Chain {
       },
     ];
     return documents.map((document) => JSON.stringify(document)).join('\n---\n');
+  }
+
+  /** Has podrouted read its configuration again. @param changes laid over the session with the daemon */
+  reloadNode(changes: Readonly<Record<string, unknown>> = {}): void {
+    writeFileSync(this.node.configPath, this.#nodeConfig(changes));
+    this.node.bgpctl('reload');
+  }
+
+  /** The key of the session with the daemon from the next `reloadNode` on. */
+  setNodeKey(password: string): void {
+    this.hosts.node.write(PASSWORD_FILE, password);
   }
 
   /** Connects the feeder at the node's side. */

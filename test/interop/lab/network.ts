@@ -29,11 +29,23 @@ export interface ChainHosts {
   readonly node: LabHost;
   readonly peer: LabHost;
   readonly east: LabHost;
+  readonly router?: LabHost;
 }
 
 /** Builds the hosts and links of a chain, and waits until they carry packets. */
 export function chainHosts(lab: Lab, middle: Middle): ChainHosts {
-  const hosts = { west: lab.host('west'), node: lab.host('node'), peer: lab.host('peer'), east: lab.host('east') };
+  const hosts = joinedHosts(lab, middle);
+  carriersUp(hosts.node);
+  return hosts;
+}
+
+function joinedHosts(lab: Lab, middle: Middle): ChainHosts {
+  const hosts: ChainHosts = {
+    west: lab.host('west'),
+    node: lab.host('node'),
+    peer: lab.host('peer'),
+    east: lab.host('east'),
+  };
   const { west, node, peer, east } = hosts;
   lab.link(west, 'eth0', both(addresses.west), node, 'west', both(addresses.nodeWest));
   lab.link(peer, 'east', both(addresses.peerEast), east, 'eth0', both(addresses.east));
@@ -52,15 +64,13 @@ export function chainHosts(lab: Lab, middle: Middle): ChainHosts {
       }
       break;
     case 'router':
-      joinByRouter(lab, node, peer);
-      break;
+      return { ...hosts, router: joinByRouter(lab, node, peer) };
   }
-  carriersUp(node);
   return hosts;
 }
 
 /** Node and daemon have their addresses as ever, and a hop between them. */
-function joinByRouter(lab: Lab, node: LabHost, peer: LabHost): void {
+function joinByRouter(lab: Lab, node: LabHost, peer: LabHost): LabHost {
   const between = lab.host('router');
   lab.link(node, 'peer', alone(addresses.node), between, 'node', alone(router));
   lab.link(peer, 'node', alone(addresses.peer), between, 'peer', alone(router));
@@ -70,9 +80,10 @@ function joinByRouter(lab: Lab, node: LabHost, peer: LabHost): void {
   ] as const) {
     const device = name === 'node' ? 'peer' : 'node';
     for (const address of alone(router)) host.ip(`route add ${address} dev ${device}`);
-    route(host, ['10.2.0.0/24', 'fd00:2::/64', '10.0.0.0/8', 'fd00::/16'], router);
+    route(host, ['10.0.0.0/8', 'fd00::/16'], router);
     for (const address of alone(addresses[name])) between.ip(`route add ${address} dev ${name}`);
   }
+  return between;
 }
 
 function route(host: LabHost, prefixes: readonly string[], gateway: { readonly ipv4: string; readonly ipv6: string }) {

@@ -42,7 +42,7 @@ export function notification(code: number, subcode: number): string {
 
 /** A counter of the kernel's own for this host (`TcpExtTCPMD5Failure`). */
 export function kernelCounter(host: LabHost, name: string): number {
-  const line = host.run(['nstat', '-az', name]).split('\n').at(1) ?? '';
+  const line = host.run(['nstat', '-asz', name]).split('\n').at(1) ?? '';
   return Number(line.split(/\s+/)[1] ?? 0);
 }
 

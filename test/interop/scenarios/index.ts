@@ -12,6 +12,7 @@ import { nextHopScenarios } from './next-hop.ts';
 import { peerRuleScenarios } from './peer-rules.ts';
 import { policyScenarios } from './policy.ts';
 import { policyRuleScenarios } from './policy-rules.ts';
+import { reachScenarios } from './reach.ts';
 import { reflectionScenarios } from './reflection.ts';
 import { routeScenarios } from './routes.ts';
 import { sessionOptionScenarios } from './session-options.ts';
@@ -24,6 +25,7 @@ export const scenarios: readonly Scenario[] = [
   ...sessionScenarios,
   ...sessionOptionScenarios,
   ...timerScenarios,
+  ...reachScenarios,
   ...routeScenarios,
   ...capabilityScenarios,
   ...attributeScenarios,
