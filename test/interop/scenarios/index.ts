@@ -1,5 +1,6 @@
 import type { Scenario } from '../scenario.ts';
 import { addPathScenarios } from './add-path.ts';
+import { admissionScenarios } from './admission.ts';
 import { aigpScenarios } from './aigp.ts';
 import { asZeroScenarios } from './as-zero.ts';
 import { attributeScenarios } from './attributes.ts';
@@ -26,6 +27,7 @@ export const scenarios: readonly Scenario[] = [
   ...sessionOptionScenarios,
   ...timerScenarios,
   ...reachScenarios,
+  ...admissionScenarios,
   ...routeScenarios,
   ...capabilityScenarios,
   ...attributeScenarios,
