@@ -3,10 +3,13 @@ import { waitFor } from '../../support/wait-for.ts';
 import type { Chain } from '../lab/chain.ts';
 import { announce, announceEast, converged, withChain } from '../lab/few-routes.ts';
 import { addresses, type ChainHosts } from '../lab/network.ts';
-import { countPackets } from '../lab/packets.ts';
+import { countPackets, kernelCounter } from '../lab/packets.ts';
 import type { ChainScenario } from '../scenario.ts';
 
 const common = { subject: 'sessions', on: 'own network' } as const;
+const KEY = 'key-of-the-lab';
+/** Segments whose key is another one. */
+const KEY_DROPS = 'TcpExtTCPMD5Failure';
 /** Further addresses of podrouted and of the daemon on the link between them. */
 const second = { node: '10.2.0.3', peer: '10.2.0.4' };
 
@@ -80,5 +83,34 @@ export const admissionScenarios: readonly ChainScenario[] = [
           return undefined;
         },
       ),
+  },
+  {
+    ...common,
+    name: 'TCP MD5: another key lets nothing through, the changed one does',
+    rfc: 'RFC 2385',
+    run: (daemon) =>
+      withChain({ daemon, password: KEY, peerSettings: { holdSeconds: 9 } }, async (chain) => {
+        announce(await chain.west(), 20);
+        await announceEast(chain);
+        await chain.established();
+        await converged(chain);
+        chain.setNodeKey('another-key');
+        chain.reloadNode();
+        // It hears no word of why, as all that comes has the other key.
+        chain.node.bgpctl('clear', 'peer');
+        const { node, peer } = chain.hosts;
+        const drops = (): number => kernelCounter(node, KEY_DROPS) + kernelCounter(peer, KEY_DROPS);
+        await waitFor('the end', () => !chain.daemon.session(chain.nodeAddress).isEstablished, 30_000, 100);
+        await waitFor('segments refused', () => drops() >= 3, 30_000, 100);
+        expect((await chain.peer()).state).not.toBe('Established');
+        expect(chain.daemon.session(chain.nodeAddress).isEstablished).toBe(false);
+        chain.setNodeKey(KEY);
+        chain.reloadNode();
+        // OpenBGPD gives its listening socket no keys, and its next SYN may be half a minute away.
+        await chain.established(1, 90_000);
+        if (chain.daemon.announce !== undefined) await announceEast(chain);
+        await converged(chain);
+        return undefined;
+      }),
   },
 ];
