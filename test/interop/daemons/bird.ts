@@ -204,7 +204,7 @@ function protocolText(
     const isOther = isIpv4 !== (family === 'ipv4');
     const limit =
       n.maxPrefixes === undefined || family === 'ipv6' ? '' : `import limit ${n.maxPrefixes} action disable;`;
-    const nextHop = isOther ? `next hop address ${n.otherNextHop};` : '';
+    const nextHop = isOther && n.extendedNextHop !== true ? `next hop address ${n.otherNextHop};` : '';
     const into = n.addCommunityIn === undefined ? 'accept' : `bgp_community.add(${pair(n.addCommunityIn)}); accept`;
     const out = n.addCommunityOut === undefined ? 'accept' : `bgp_community.add(${pair(n.addCommunityOut)}); accept`;
     const bandwidth =
@@ -219,7 +219,7 @@ function protocolText(
   };
   return `protocol bgp ${n.name} {
   local ${n.localAddress} as ${n.localAs ?? asn};
-  neighbor ${n.address} ${n.port === undefined ? '' : `port ${n.port}`} as ${n.asn};
+  neighbor ${n.address.replace(/%(.*)/, "%'$1'")} ${n.port === undefined ? '' : `port ${n.port}`} as ${n.asn};
   hold time ${hold}; keepalive time ${Math.floor(hold / 3)};
   connect retry time 1; connect delay time 1; error wait time 1, 2; error forget time 1;
   ${n.passive === true ? 'passive yes;' : ''}

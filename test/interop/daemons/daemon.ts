@@ -15,7 +15,10 @@ export type DaemonName = (typeof daemonNames)[number];
 export interface NeighborOptions {
   /** A word, used as the name where the daemon has names. */
   readonly name: string;
+  /** A link-local one with the interface that leads there: `fe80::1%node`. */
   readonly address: string;
+  /** The neighbor is found at the interface of its address; only FRR is told so. */
+  readonly byInterface?: boolean;
   readonly localAddress: string;
   readonly asn: number;
   /** A client of the daemon as route reflector. */

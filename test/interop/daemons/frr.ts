@@ -49,9 +49,11 @@ interface FrrNeighbor {
 export function startFrrDaemon(host: LabHost, options: DaemonOptions): Daemon {
   let current = options;
   const frr = startFrr(host, configuration(options));
+  const wordFor = (address: string): string =>
+    frrWord(current.neighbors.find((neighbor) => neighbor.address === address) ?? { address });
   const neighborJson = (address: string): FrrNeighbor => {
-    const all = frr.vtyshJson<Record<string, FrrNeighbor>>(`show bgp neighbors ${address}`);
-    return all[address] ?? { bgpState: 'unknown' };
+    const all = frr.vtyshJson<Record<string, FrrNeighbor>>(`show bgp neighbors ${wordFor(address)}`);
+    return all[wordFor(address)] ?? { bgpState: 'unknown' };
   };
   const inRouter = (line: string): void => frr.configure([`router bgp ${current.asn}`, line]);
   return {
@@ -223,11 +225,19 @@ function routerLines({ asn, routerId, confederation, neighbors }: DaemonOptions)
   ];
 }
 
-function neighborLines(n: NeighborOptions): string[] {
+/** What FRR calls a neighbor: its interface, or its address without one. */
+function frrWord({ address, byInterface }: Pick<NeighborOptions, 'address' | 'byInterface'>): string {
+  return address.replace(byInterface === true ? /^.*%/ : /%.*/, '');
+}
+
+function neighborLines(told: NeighborOptions): string[] {
+  const n = { ...told, address: frrWord(told) };
+  const device = /%(.*)/.exec(told.address)?.[1];
   const hold = n.holdSeconds ?? 90;
   return [
-    `neighbor ${n.address} remote-as ${n.asn}`,
-    `neighbor ${n.address} update-source ${n.localAddress}`,
+    `neighbor ${n.address} ${n.byInterface === true ? 'interface ' : ''}remote-as ${n.asn}`,
+    ...(device === undefined ? [`neighbor ${n.address} update-source ${n.localAddress}`] : []),
+    ...(device === undefined || n.byInterface === true ? [] : [`neighbor ${n.address} interface ${device}`]),
     `neighbor ${n.address} timers ${Math.floor(hold / 3)} ${hold}`,
     `neighbor ${n.address} timers connect 1`,
     `neighbor ${n.address} advertisement-interval 0`,
@@ -243,7 +253,8 @@ function neighborLines(n: NeighborOptions): string[] {
   ];
 }
 
-function familyLines(n: NeighborOptions, family: 'ipv4' | 'ipv6'): string[] {
+function familyLines(told: NeighborOptions, family: 'ipv4' | 'ipv6'): string[] {
+  const n = { ...told, address: frrWord(told) };
   if (n.twoOctetAs === true && family === 'ipv6') return [];
   if (n.families?.includes(`${family}-unicast`) === false) return [];
   return [

@@ -252,15 +252,16 @@ function confederationText(confederation: DaemonOptions['confederation']): strin
 }
 
 function configuration({ asn, routerId, confederation, neighbors }: DaemonOptions): string {
+  const numbered = neighbors.filter(({ address }) => !address.includes('%'));
   return [
     `[global.config]
   as = ${asn}
   router-id = "${routerId}"
 ${confederationText(confederation)}[global.apply-policy.config]
   default-import-policy = "accept-route"
-  import-policy-list = [${neighbors.map((n) => `"${n.name}-in"`).join(', ')}]
+  import-policy-list = [${numbered.map((n) => `"${n.name}-in"`).join(', ')}]
   default-export-policy = "accept-route"
-  export-policy-list = [${neighbors.map((n) => `"${n.name}-out"`).join(', ')}]
+  export-policy-list = [${numbered.map((n) => `"${n.name}-out"`).join(', ')}]
 [[defined-sets.prefix-sets]]
   prefix-set-name = "ipv4"
   [[defined-sets.prefix-sets.prefix-list]]
@@ -272,7 +273,8 @@ ${confederationText(confederation)}[global.apply-policy.config]
     ip-prefix = "::/0"
     masklength-range = "0..128"`,
     ...neighbors.map((neighbor) => neighborText(neighbor, routerId)),
-    ...neighbors.map((neighbor) => policyText(neighbor, neighbor.asn !== asn)),
+    // A set of neighbors takes no address with an interface.
+    ...numbered.map((neighbor) => policyText(neighbor, neighbor.asn !== asn)),
     '',
   ].join('\n');
 }
@@ -306,7 +308,7 @@ function neighborText(n: NeighborOptions, routerId: string): string {
     `    hold-time = ${hold}`,
     `    keepalive-interval = ${Math.floor(hold / 3)}`,
     '  [neighbors.transport.config]',
-    `    local-address = "${n.localAddress}"`,
+    `    local-address = "${n.localAddress}${/%.*/.exec(n.address)?.[0] ?? ''}"`,
     `    passive-mode = ${n.passive === true}`,
     ...(n.port === undefined ? [] : [`    remote-port = ${n.port}`]),
     ...(n.multihop === undefined

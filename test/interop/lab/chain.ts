@@ -117,7 +117,7 @@ export class Chain {
         {
           name: 'node',
           address: this.nodeAddress,
-          localAddress: this.peerAddress,
+          localAddress: this.peerAddress.replace(/%.*/, ''),
           otherNextHop: addresses.peer[other],
           asn: asns.node,
           client: this.#isReflection,

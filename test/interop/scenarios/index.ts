@@ -9,6 +9,7 @@ import { errorScenarios } from './errors.ts';
 import { fabricScenarios } from './fabric.ts';
 import { lifeScenarios } from './life.ts';
 import { linkBandwidthScenarios } from './link-bandwidth.ts';
+import { linkLocalScenarios } from './link-local.ts';
 import { nextHopScenarios } from './next-hop.ts';
 import { peerRuleScenarios } from './peer-rules.ts';
 import { policyScenarios } from './policy.ts';
@@ -39,6 +40,7 @@ export const scenarios: readonly Scenario[] = [
   ...policyScenarios,
   ...policyRuleScenarios,
   ...fabricScenarios,
+  ...linkLocalScenarios,
   ...linkBandwidthScenarios,
   ...addPathScenarios,
   ...errorScenarios,
