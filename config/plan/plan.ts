@@ -4,7 +4,7 @@ import type { DesiredState } from '../desired-state.ts';
 import { diffStates } from '../diff.ts';
 import { hasErrors, type Problem, uniqueProblems } from '../problem.ts';
 import type { ResourceSet } from '../resource-set.ts';
-import { type Reach, reachOf } from './propagation.ts';
+import { reachOf } from './propagation.ts';
 
 /** A session that would come, go, or begin anew. */
 export interface SessionChange {
@@ -43,15 +43,16 @@ export function planChange(before: ResourceSet, after: ResourceSet): Result<Plan
   if (!now.ok) return now;
   // A configuration that was broken before had nothing in force that this could be compared with.
   const states = { old: old.ok ? old.value : [], now: now.value };
+  const [oldStates, newStates] = [byName(states.old), byName(states.now)];
   const [reachBefore, reachAfter] = [reachOf(states.old), reachOf(states.now)];
-  const names = [...new Set([...states.old, ...states.now].map(({ node }) => node.name))].sort();
+  const names = [...new Set([...oldStates.keys(), ...newStates.keys()])].sort();
   const plans = names.map((name): NodePlan => {
     const [a, b] = [reachBefore.get(name), reachAfter.get(name)];
     const missing = [...(a?.nodes ?? [])].filter((node) => b?.nodes.has(node) !== true && reachAfter.has(node));
     const isOutside = (node: string) => b?.hasOutside === true && reachAfter.get(node)?.hasOutside === true;
     return {
       node: name,
-      sessions: sessionChanges(find(states.old, name), find(states.now, name)),
+      sessions: sessionChanges(oldStates.get(name), newStates.get(name)),
       gained: [...(b?.nodes ?? [])].filter((node) => a?.nodes.has(node) !== true).sort(),
       lost: missing.filter((node) => !isOutside(node)).sort(),
       onlyOutside: missing.filter(isOutside).sort(),
@@ -60,17 +61,13 @@ export function planChange(before: ResourceSet, after: ResourceSet): Result<Plan
   const isChanged = ({ sessions, gained, lost, onlyOutside }: NodePlan) =>
     sessions.length + gained.length + lost.length + onlyOutside.length > 0;
   const disconnected = plans.flatMap(({ node, lost }) =>
-    isThere(reachAfter, node) ? lost.map((to) => ({ from: node, to })) : [],
+    newStates.has(node) ? lost.map((to) => ({ from: node, to })) : [],
   );
   return ok({ nodes: plans.filter(isChanged), disconnected });
 }
 
-function isThere(reach: ReadonlyMap<string, Reach>, node: string): boolean {
-  return reach.has(node);
-}
-
-function find(states: readonly DesiredState[], name: string): DesiredState | undefined {
-  return states.find(({ node }) => node.name === name);
+function byName(states: readonly DesiredState[]): Map<string, DesiredState> {
+  return new Map(states.map((state) => [state.node.name, state]));
 }
 
 function compileAll(resources: ResourceSet): Result<readonly DesiredState[], readonly Problem[]> {

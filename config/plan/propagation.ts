@@ -1,4 +1,4 @@
-import { type IpAddress, ipEquals, prefixContains } from 'bgp-ts';
+import { formatIp, type IpAddress, prefixContains } from 'bgp-ts';
 import type { DesiredPeer, DesiredState } from '../desired-state.ts';
 
 /** Whose routes a node has, by the sessions between the nodes of a cluster. */
@@ -21,21 +21,24 @@ type Source = 'own' | 'external' | 'client' | 'other';
 
 /** Follows the routes of every node over all sessions that both sides agree on. */
 export function reachOf(states: readonly DesiredState[]): Map<string, Reach> {
-  const sessions = new Map(states.map((state) => [state.node.name, sessionsOf(state, states)]));
+  const owners = new Map(states.flatMap((state) => addressesOf(state).map((address) => [formatIp(address), state])));
+  const nodeAt = (peer: DesiredPeer) => owners.get(formatIp(peer.address));
+  const sessions = agreedSessions(states, nodeAt);
   const reflectors = new Set(states.filter(({ node }) => node.clusterId !== undefined).map(({ node }) => node.name));
   const learned = new Map(states.map(({ node }) => [node.name, new Set<string>()]));
   for (const { node } of states) {
     const seen = new Set<string>();
-    const queue: { at: string; source: Source }[] = [{ at: node.name, source: 'own' }];
-    for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-      const { at, source } = next;
+    const queue: { readonly at: string; readonly source: Source }[] = [{ at: node.name, source: 'own' }];
+    for (const { at, source } of queue) {
       // A route heard from a client goes further than the same one heard from others.
       if (seen.has(`${at} ${source}`)) continue;
       seen.add(`${at} ${source}`);
       if (at !== node.name) learned.get(at)?.add(node.name);
-      for (const session of sessions.get(at) ?? []) {
-        if (session.to === node.name || !tells(source, session, reflectors.has(at))) continue;
-        const back = sessions.get(session.to)?.find(({ to }) => to === at);
+      const isReflector = reflectors.has(at);
+      if (source !== 'own' && !isReflector) continue;
+      for (const session of sessions.get(at)?.values() ?? []) {
+        if (session.to === node.name || !tells(source, session, isReflector)) continue;
+        const back = sessions.get(session.to)?.get(at);
         queue.push({
           at: session.to,
           source: session.isExternal ? 'external' : back?.isClient === true ? 'client' : 'other',
@@ -44,9 +47,9 @@ export function reachOf(states: readonly DesiredState[]): Map<string, Reach> {
     }
   }
   return new Map(
-    states.map((state) => {
-      const hasOutside = state.peers.some((peer) => nodeAt(states, peer) === undefined);
-      return [state.node.name, { nodes: learned.get(state.node.name) ?? new Set(), hasOutside }];
+    states.map(({ node, peers }) => {
+      const hasOutside = peers.some((peer) => nodeAt(peer) === undefined);
+      return [node.name, { nodes: learned.get(node.name) ?? new Set(), hasOutside }];
     }),
   );
 }
@@ -59,29 +62,39 @@ function tells(source: Source, session: Session, isReflector: boolean): boolean 
   return session.isClient;
 }
 
-function sessionsOf(state: DesiredState, states: readonly DesiredState[]): Session[] {
-  return state.peers.flatMap((peer): Session[] => {
-    const other = nodeAt(states, peer);
-    if (other === undefined || peer.adminDown !== undefined || !expects(other, state)) return [];
-    return [{ to: other.node.name, isExternal: peer.kind === 'ebgp', isClient: peer.routeReflectorClient }];
-  });
-}
-
-/** A session needs both sides: one that names the other, or that takes whoever comes from there. */
-function expects(state: DesiredState, from: DesiredState): boolean {
-  const addresses = addressesOf(from);
-  return (
-    state.peers.some(
-      (peer) => peer.adminDown === undefined && addresses.some((address) => ipEquals(address, peer.address)),
-    ) ||
-    state.dynamicPeers.some(({ prefixes }) =>
-      prefixes.some((prefix) => addresses.some((address) => prefixContains(prefix, address))),
-    )
+/** Sessions by the names of both ends. A session needs both: one that names the other, or that takes whoever comes from there. */
+function agreedSessions(
+  states: readonly DesiredState[],
+  nodeAt: (peer: DesiredPeer) => DesiredState | undefined,
+): Map<string, Map<string, Session>> {
+  const named = new Map<string, Map<string, Session>>();
+  for (const { node, peers } of states) {
+    const own = new Map<string, Session>();
+    named.set(node.name, own);
+    for (const peer of peers) {
+      const to = nodeAt(peer)?.node.name;
+      if (to === undefined || peer.adminDown !== undefined || own.has(to)) continue;
+      own.set(to, { to, isExternal: peer.kind === 'ebgp', isClient: peer.routeReflectorClient });
+    }
+  }
+  const byName = new Map(states.map((state) => [state.node.name, state]));
+  return new Map(
+    states.map((state) => {
+      const own = [...(named.get(state.node.name) ?? [])].filter(([to]) => {
+        const other = byName.get(to);
+        return other !== undefined && (named.get(to)?.has(state.node.name) === true || takes(other, state));
+      });
+      return [state.node.name, new Map(own)];
+    }),
   );
 }
 
-function nodeAt(states: readonly DesiredState[], peer: DesiredPeer): DesiredState | undefined {
-  return states.find((state) => addressesOf(state).some((address) => ipEquals(address, peer.address)));
+/** Whether a node takes sessions from wherever the other one is. */
+function takes({ dynamicPeers }: DesiredState, from: DesiredState): boolean {
+  const addresses = addressesOf(from);
+  return dynamicPeers.some(({ prefixes }) =>
+    prefixes.some((prefix) => addresses.some((address) => prefixContains(prefix, address))),
+  );
 }
 
 function addressesOf({ node }: DesiredState): IpAddress[] {
