@@ -4,6 +4,7 @@ import { contains, overlaps } from './cidr.ts';
 import { assembleCluster, type Cluster, hashedRouterId, selectsNode } from './cluster.ts';
 import { compilePeers, hasExplicitClients } from './compile-peers.ts';
 import type {
+  DesiredAddressDetection,
   DesiredBlock,
   DesiredCni,
   DesiredDatastore,
@@ -57,7 +58,8 @@ function compileState(cluster: Cluster, problems: Problem[]): DesiredState {
   const { self, configuration, resources } = cluster;
   const speaker = speakerSpec(cluster);
   const { name, labels } = self.resource;
-  const routerId = compileRouterId(cluster, problems);
+  const addressDetection = compileDetection(cluster, speaker);
+  const routerId = compileRouterId(cluster, addressDetection, problems);
   const clusterId = self.clusterId ?? (hasExplicitClients(cluster) ? routerId : undefined);
   const pools = compilePools(cluster);
   const blocks = compileBlocks(cluster, pools);
@@ -90,6 +92,7 @@ function compileState(cluster: Cluster, problems: Problem[]): DesiredState {
     api: { socketPath: speaker.api?.socket ?? '/run/podroute/podrouted.sock' },
     log: compileLog(cluster, speaker),
     datastore: compileDatastore(speaker),
+    addressDetection,
   };
 }
 
@@ -102,14 +105,37 @@ function speakerSpec(cluster: Cluster): SpeakerSpec {
     cni: { ...all.cni, ...own.cni },
     api: { ...all.api, ...own.api },
     log: { ...all.log, ...own.log },
+    ...((own.addressDetection ?? all.addressDetection) && {
+      addressDetection: { ...all.addressDetection, ...own.addressDetection },
+    }),
     ...((own.datastore ?? all.datastore) && { datastore: own.datastore ?? all.datastore }),
   };
 }
 
-function compileRouterId(cluster: Cluster, problems: Problem[]): IpAddress {
+/**
+ * A Node that says nothing of itself but its AS number gets an IPv4 address; one that has a router id and no address is meant to be without, as
+ * where all links are unnumbered.
+ */
+function compileDetection({ self }: Cluster, { addressDetection }: SpeakerSpec): DesiredAddressDetection {
+  const { routerID, ipv6Address } = self.resource.spec;
+  const isAskedFor = addressDetection !== undefined;
+  const isBare = routerID === undefined && ipv6Address === undefined;
+  const detection = (method: string | undefined, otherwise: string) => ({
+    method: method ?? otherwise,
+    isAskedFor: method !== undefined && method !== 'none',
+  });
+  return {
+    ipv4: detection(addressDetection?.ipv4, isAskedFor || isBare ? 'first-found' : 'none'),
+    ipv6: detection(addressDetection?.ipv6, 'none'),
+  };
+}
+
+function compileRouterId(cluster: Cluster, { ipv4 }: DesiredAddressDetection, problems: Problem[]): IpAddress {
   const { self } = cluster;
   const known = self.resource.spec.routerID ?? self.ipv4Address;
   if (known !== undefined) return known;
+  // The daemon will find one, or say that it did not.
+  if (ipv4.method !== 'none') return hashedRouterId(self.name);
   const report = new Reporter(self.resource.origin, `Node ${self.name}`);
   report.warn(['spec'], 'has neither an IPv4 address nor a router id: one is made of its name');
   problems.push(...report.problems);

@@ -25,6 +25,7 @@ export interface DesiredState {
   readonly api: DesiredApi;
   readonly log: DesiredLog;
   readonly datastore: DesiredDatastore;
+  readonly addressDetection: DesiredAddressDetection;
 }
 
 /** The store that the nodes of a cluster share. */
@@ -55,6 +56,19 @@ export interface DesiredRedis {
         readonly serverName?: string | undefined;
       }
     | undefined;
+}
+
+/** How the node finds an address that its Node does not name, for each IP version. Read once, at the start. */
+export interface DesiredAddressDetection {
+  readonly ipv4: DesiredDetection;
+  readonly ipv6: DesiredDetection;
+}
+
+export interface DesiredDetection {
+  /** As `parseDetectionMethod` reads it. */
+  readonly method: string;
+  /** Somebody asked for it: a node that finds no address then does not start. */
+  readonly isAskedFor: boolean;
 }
 
 /** This node. */

@@ -26,6 +26,7 @@ export interface Change {
     | 'cni'
     | 'api'
     | 'datastore'
+    | 'address-detection'
     | 'log';
   /** Name of the peer, policy or pool, or the prefix; the section itself for settings. */
   readonly name: string;
@@ -126,6 +127,7 @@ export function diffStates(before: DesiredState, after: DesiredState): Change[] 
     ...diffSection('api', before.api, after.api),
     ...diffSection('log', before.log, after.log),
     ...diffSection('datastore', before.datastore, after.datastore),
+    ...diffSection('address-detection', detectionAsked(before), detectionAsked(after)),
   ];
   const rank = { remove: 0, change: 1, add: 2 } as const;
   return changes.sort((a, b) => rank[a.action] - rank[b.action]);
@@ -210,6 +212,13 @@ function diffPrefixes(
   const named = (list: readonly { readonly prefix: Prefix }[]) =>
     list.map((item) => ({ ...item, name: formatPrefix(item.prefix) }));
   return diffNamed(kind, named(before), named(after), () => 'none');
+}
+
+/** The methods that somebody asked for: what holds without a word follows from the Node, whose own changes are told. */
+function detectionAsked({ addressDetection }: DesiredState): object {
+  return Object.fromEntries(
+    Object.entries(addressDetection).map(([key, one]) => [key, one.isAskedFor ? one.method : undefined]),
+  );
 }
 
 function diffSection(kind: Change['kind'], before: object, after: object): Change[] {

@@ -14,7 +14,15 @@ import {
 } from './resource-set.ts';
 import { type AnyResource, readAnyResource } from './resources/table.ts';
 import { SecretText } from './secret.ts';
-import { mergeRegistered, mergeStored, nothingShared, registeredNodeText, type SharedConfig } from './shared.ts';
+import {
+  type DetectedAddresses,
+  mergeRegistered,
+  mergeStored,
+  nothingShared,
+  registeredNodeText,
+  type SharedConfig,
+  withDetected,
+} from './shared.ts';
 
 /** Where Secrets are looked for that no file of the configuration holds: DIRECTORY/NAME/KEY, as Kubernetes mounts them. */
 export const DEFAULT_SECRETS_DIRECTORY = '/etc/podroute/secrets';
@@ -37,12 +45,15 @@ export interface ConfigFile {
 /**
  * Reads a configuration: a YAML (or JSON) file, or all `*.yaml`, `*.yml` and `*.json` files of a directory in order of name.
  * Never throws: what cannot be read is a problem like any other.
- * @param shared what the cluster adds to it, and which node this is, where that is known
+ * @param shared what the cluster adds to it
+ * @param self which node this is, where that is known
+ * @param detected addresses of that node, where its Node names none
  */
 export async function loadConfig(
   path: string,
   shared: SharedConfig = nothingShared,
   self?: string,
+  detected: DetectedAddresses = {},
 ): Promise<LoadedConfig> {
   const { files, problems, directory } = await readFiles(path);
   const inFiles = parseResources(files);
@@ -51,7 +62,7 @@ export async function loadConfig(
   const registered = parseResources(
     shared.nodes.map((node) => ({ name: `registration of ${node.name}`, text: registeredNodeText(node) })),
   );
-  const resources = mergeRegistered(merged.resources, registered.resources, self);
+  const resources = withDetected(mergeRegistered(merged.resources, registered.resources, self), self, detected);
   const secrets = await readSecrets(resources, directory);
   return {
     resources: toResourceSet(resources, secrets),

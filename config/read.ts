@@ -3,7 +3,7 @@ import { compile } from './compile.ts';
 import type { DesiredState } from './desired-state.ts';
 import { loadConfig } from './load.ts';
 import { formatProblem, hasErrors, type Problem } from './problem.ts';
-import { nothingShared, type SharedConfig } from './shared.ts';
+import { type DetectedAddresses, nothingShared, type SharedConfig } from './shared.ts';
 
 /** Where the configuration is, and whose. */
 export interface ConfigurationSource {
@@ -12,6 +12,8 @@ export interface ConfigurationSource {
   /** Name of the Node resource that is this machine, where it was given. */
   readonly node: string | undefined;
   readonly hostname: string;
+  /** What the node found out about itself; with it `node` must be there. */
+  readonly detected?: DetectedAddresses;
 }
 
 /** A configuration that cannot be used, with every problem in it. */
@@ -47,7 +49,7 @@ export async function readConfiguration(
   source: ConfigurationSource,
   shared: SharedConfig = nothingShared,
 ): Promise<ReadConfiguration> {
-  const { resources, problems } = await loadConfig(source.path, shared, source.node);
+  const { resources, problems } = await loadConfig(source.path, shared, source.node, source.detected);
   const node = chooseNodeName(resources, source.node, source.hostname);
   const compiled = compile(resources, node ?? source.hostname);
   const all = [...problems, ...(compiled.ok ? compiled.value.warnings : compiled.error)];

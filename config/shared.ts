@@ -1,4 +1,4 @@
-import { formatIp } from 'bgp-ts';
+import { formatIp, type IpAddress } from 'bgp-ts';
 import type { Problem } from './problem.ts';
 import type { NodeResource } from './resources/node.ts';
 import type { AnyResource } from './resources/table.ts';
@@ -49,6 +49,25 @@ export function mergeStored(
     return false;
   });
   return { resources: [...files, ...kept], problems };
+}
+
+/** Addresses that a node found out about itself, where its Node names none. */
+export interface DetectedAddresses {
+  readonly ipv4?: IpAddress | undefined;
+  readonly ipv6?: IpAddress | undefined;
+}
+
+/** Fills in what this node's own Node leaves open. */
+export function withDetected(
+  resources: readonly AnyResource[],
+  self: string | undefined,
+  { ipv4, ipv6 }: DetectedAddresses,
+): AnyResource[] {
+  return resources.map((resource) => {
+    if (resource.kind !== 'Node' || resource.name !== self) return resource;
+    const { ipv4Address = ipv4, ipv6Address = ipv6 } = resource.spec;
+    return { ...resource, spec: { ...resource.spec, ipv4Address, ipv6Address } };
+  });
 }
 
 /** A text that reads as the Node that a registration stands for. */

@@ -102,10 +102,34 @@ export const clusterNodeSchema = z
   .register(apiSchemas, { id: 'ClusterNode' });
 export type ApiClusterNode = z.infer<typeof clusterNodeSchema>;
 
+/** How the node came to its address of one IP version. */
+export const detectionSchema = z
+  .object({
+    version: z.union([z.literal(4), z.literal(6)]),
+    method: text.describe('`configured`: its Node names it; else as in `addressDetection` of the Speaker'),
+    address: text.optional().describe('in force'),
+    interface: text.optional().describe('it was found on'),
+    problem: text.optional(),
+    candidates: z
+      .array(
+        z.object({
+          interface: text,
+          kind: text.optional().describe('such as `bridge`; absent for hardware'),
+          address: text.optional().describe('with its length; absent for an interface without one'),
+          isChosen: z.boolean(),
+          reason: text.describe('why it was chosen, or passed over'),
+        }),
+      )
+      .describe('every interface and address that was looked at, as they are now'),
+  })
+  .register(apiSchemas, { id: 'Detection' });
+export type ApiDetection = z.infer<typeof detectionSchema>;
+
 /** Reply of `GET /v1/node`. */
 export const nodeReplySchema = z
   .object({
     node: clusterNodeSchema,
+    addresses: z.array(detectionSchema).describe('how it came to them'),
     store: z.object({
       type: text.describe('`sqlite`, `redis`, or `none`'),
       problem: text.optional().describe('why it does not answer'),

@@ -74,6 +74,8 @@ export const NextHopFlag = {
 
 /** `rtm_flags` beyond those of the next hop: a cache entry (IPv6), not a route of the table. */
 export const RTM_F_CLONED = 0x200;
+/** `rtm_flags` of a request: answer with the route of the table. */
+const RTM_F_FIB_MATCH = 0x2000;
 
 /** One way to go. */
 export interface RouteNextHop {
@@ -167,13 +169,20 @@ export function dumpRoutes(filter: RouteFilter): NetlinkRequest {
   };
 }
 
-/** A request for the route a packet to `destination` would take. The answer is one RTM_NEWROUTE. */
-export function lookupRoute(version: 4 | 6, destination: Uint8Array): NetlinkRequest {
+/**
+ * A request for the route a packet to `destination` would take. The answer is one RTM_NEWROUTE: what becomes of the packet, or with `fibMatch` the
+ * route of the table that says so.
+ */
+export function lookupRoute(
+  version: 4 | 6,
+  destination: Uint8Array,
+  { fibMatch = false }: { readonly fibMatch?: boolean } = {},
+): NetlinkRequest {
   return {
     type: MessageType.GetRoute,
     flags: 0,
     write(writer) {
-      writeFixed(writer, version, destination.length * 8, 0, 0, 0, 0, 0, 0, 0);
+      writeFixed(writer, version, destination.length * 8, 0, 0, 0, 0, 0, 0, fibMatch ? RTM_F_FIB_MATCH : 0);
       writer.attributeOctets(Rta.Destination, destination);
     },
   };

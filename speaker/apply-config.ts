@@ -276,8 +276,17 @@ function prefixLimits(peer: DesiredPeer): Partial<Record<FamilyName, PrefixLimit
 /** `wanted` as far as a running daemon can take it over: settings that are read once at the start keep their running value. */
 export function liveState(running: DesiredState, wanted: DesiredState): DesiredState {
   const { neverInstall, keepRoutes } = wanted.fib;
-  const { bgp, cni, api, log, datastore } = running;
-  return { ...wanted, bgp, cni, api, log, datastore, fib: { ...running.fib, neverInstall, keepRoutes } };
+  const { bgp, cni, api, log, datastore, addressDetection } = running;
+  return {
+    ...wanted,
+    bgp,
+    cni,
+    api,
+    log,
+    datastore,
+    addressDetection,
+    fib: { ...running.fib, neverInstall, keepRoutes },
+  };
 }
 
 /** A route that this node puts into BGP. */

@@ -33,6 +33,7 @@ import {
   peerSettings,
   unnumberedRule,
 } from './apply-config.ts';
+import { NodeAddresses } from './cluster/addresses.ts';
 import { type ClaimedBlock, ClusterBlocks, cniBlocks, withClaimed } from './cluster/blocks.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { namedSource, openCluster, stateDirectoryOf, withCopy } from './cluster/start.ts';
@@ -94,6 +95,7 @@ export class Daemon {
   readonly #api: ApiServer;
   readonly #turns = new TurnMeter();
   readonly #cluster: Cluster | undefined;
+  readonly #addresses: NodeAddresses;
   #blocks: ClusterBlocks | undefined;
   /** What the configuration says. */
   #desired: DesiredState;
@@ -123,20 +125,24 @@ export class Daemon {
    * @throws ConfigurationError with every problem of the configuration; Error when a socket or the kernel is out of reach
    */
   static async start(options: DaemonOptions): Promise<Daemon> {
-    const files = await readConfiguration(options.source);
-    const log = options.createLog(files.state.log.level);
+    const written = await readConfiguration(options.source);
+    const log = options.createLog(written.state.log.level);
+    const stateDirectory = stateDirectoryOf(options.stateDirectory, written.state);
+    const addresses = new NodeAddresses({ state: written.state, stateDirectory, log });
+    const source = { ...namedSource(options.source, written.state), detected: addresses.detected };
+    const files = await readConfiguration(source);
     let daemon: Daemon | undefined;
     const cluster = await openCluster(files.state, {
-      stateDirectory: stateDirectoryOf(options.stateDirectory, files.state),
+      stateDirectory,
       log,
       self: () => daemon?.registration() ?? sharedNode(files.state.node),
       changed: () => daemon?.sharedChanged(),
       registered: () => daemon?.registered(),
     });
-    const { state, warnings } = await withCopy(options.source, files, cluster, log);
+    const { state, warnings } = await withCopy(source, files, cluster, log);
     for (const warning of warnings) log.warn('configuration', { warning });
     const kernelRoutes = state.fib.enabled ? await NetlinkKernel.open({ log }) : undefined;
-    daemon = new Daemon(options, state, log, kernelRoutes, cluster);
+    daemon = new Daemon({ ...options, source }, state, log, kernelRoutes, cluster, addresses);
     try {
       await daemon.#start();
     } catch (error) {
@@ -153,11 +159,13 @@ export class Daemon {
     log: Logger,
     kernelRoutes: NetlinkKernel | undefined,
     cluster: Cluster | undefined,
+    addresses: NodeAddresses,
   ) {
     this.#options = options;
     this.#desired = state;
     this.#state = state;
     this.#cluster = cluster;
+    this.#addresses = addresses;
     this.#log = log;
     this.#startedMs = this.#clock.wallMs();
     const local = readLocalAddresses();
@@ -584,6 +592,7 @@ export class Daemon {
         source: this.#options.source,
         cluster: this.#cluster,
         cni: this.#cni,
+        addresses: this.#addresses,
         state: () => this.#state,
         blocks: () => this.#blocks,
         claimed: () => this.#claimed.map(({ prefix }) => prefix),

@@ -1,4 +1,11 @@
-import type { ApiClusterBlock, ApiClusterNode, IpamCheckReply, IpamReply, NodeReply } from '../../lib/api-cluster.ts';
+import type {
+  ApiClusterBlock,
+  ApiClusterNode,
+  ApiDetection,
+  IpamCheckReply,
+  IpamReply,
+  NodeReply,
+} from '../../lib/api-cluster.ts';
 import { type Context, print } from '../context.ts';
 import { CliError, ExitCode } from '../errors.ts';
 import { type Column, formatTable, plural, printable, type TableStyle } from '../format.ts';
@@ -9,12 +16,12 @@ export async function showNode(context: Context): Promise<void> {
 }
 
 /** This node, the store, and who else is there. */
-export function formatNode({ node, store, registration, nodes }: NodeReply, style: TableStyle = {}): string {
+export function formatNode({ node, addresses, store, registration, nodes }: NodeReply, style: TableStyle = {}): string {
   const labels = Object.entries(node.labels).map(([key, value]) => `${key}=${value}`);
   const reason = registration.reason === undefined ? '' : `: ${registration.reason}`;
   const lines = [
     `Node ${node.name}, AS ${node.asn}, router id ${node.routerId}`,
-    `Addresses: ${[node.ipv4Address, node.ipv6Address].filter((one) => one !== undefined).join(', ') || 'none'}`,
+    ...addresses.map(detectionLine),
     ...(node.clusterId === undefined ? [] : [`Route reflector of cluster ${node.clusterId}`]),
     ...(labels.length === 0 ? [] : [`Labels: ${labels.join(', ')}`]),
     `Store: ${store.type}${store.problem === undefined ? '' : `, away: ${store.problem}`}`,
@@ -34,7 +41,31 @@ export function formatNode({ node, store, registration, nodes }: NodeReply, styl
     },
   ];
   const table = nodes.length === 0 ? '' : `\n${formatTable(columns, nodes, style)}\n${plural(nodes.length, 'node')}\n`;
-  return `${lines.join('\n')}\n${table}`;
+  return `${lines.join('\n')}\n${formatCandidates(addresses, style)}${table}`;
+}
+
+/** The address of one IP version, and where it comes from. */
+function detectionLine({ version, method, address, interface: device, problem }: ApiDetection): string {
+  const how =
+    method === 'configured'
+      ? 'named by the Node'
+      : method === 'none'
+        ? 'not looked for'
+        : `${device === undefined ? '' : `on ${device}, `}by ${method}`;
+  return `IPv${version} address: ${address ?? 'none'} (${how})${problem === undefined ? '' : `: ${problem}`}`;
+}
+
+/** Everything that could have been a node's address, and why it is or is not. */
+function formatCandidates(addresses: readonly ApiDetection[], style: TableStyle): string {
+  const rows = addresses.flatMap(({ candidates }) => candidates);
+  const columns: Column<ApiDetection['candidates'][number]>[] = [
+    { title: 'Interface', value: (row) => row.interface },
+    { title: 'Kind', value: ({ kind }) => kind ?? '-' },
+    { title: 'Address', value: ({ address }) => address ?? '-' },
+    { title: 'Node address', value: ({ isChosen }) => (isChosen ? 'yes' : 'no') },
+    { title: 'Why', value: ({ reason }) => reason },
+  ];
+  return rows.length === 0 ? '' : `\n${formatTable(columns, rows, style)}`;
 }
 
 /** `ipam show`. */

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { ok } from '../../lib/result.ts';
 import { isRawMap, type Reporter } from '../document.ts';
-import { boolean, field, integer, nonEmptyText, oneOf } from '../values.ts';
+import { parseDetectionMethod } from '../nodes/detection-method.ts';
+import { boolean, field, integer, nonEmptyText, oneOf, type Read } from '../values.ts';
 import { isSet, type KindDefinition, type Resource } from './resource.ts';
 
 /** A path in the file system, from the root. */
@@ -64,7 +66,18 @@ const datastore = z.strictObject({
   graceSeconds: field(integer(10, 86_400)).optional(),
 });
 
+/** How the node finds an address that its Node does not name; kept as it is written. */
+function detectionMethod(version: 4 | 6): Read<string> {
+  return (value) => {
+    const method = parseDetectionMethod(value, version);
+    return method.ok ? ok(String(value)) : method;
+  };
+}
+
 const schema = z.strictObject({
+  addressDetection: z
+    .strictObject({ ipv4: field(detectionMethod(4)).optional(), ipv6: field(detectionMethod(6)).optional() })
+    .optional(),
   datastore: datastore.optional(),
   fib: z
     .strictObject({

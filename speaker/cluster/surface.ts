@@ -1,11 +1,10 @@
 import { formatIp, formatPrefix, type IpAddress, type Prefix, prefixContains } from 'bgp-ts';
 import type { CniServer } from '../../cni/server.ts';
 import { type BlockRecord, blocksPrefix, epochKey, parseRecord, toPrefix } from '../../config/blocks/records.ts';
-import { compile } from '../../config/compile.ts';
 import { DatastoreError } from '../../config/datastore/errors.ts';
 import type { DesiredState } from '../../config/desired-state.ts';
 import { loadConfig, parseResources } from '../../config/load.ts';
-import { type Plan, planChange } from '../../config/plan/plan.ts';
+import { type CompiledNodes, compileNodes, type Pause, type Plan, planChange } from '../../config/plan/plan.ts';
 import { printResources } from '../../config/print.ts';
 import { formatPath, hasErrors, type Problem, uniqueProblems } from '../../config/problem.ts';
 import type { ConfigurationSource } from '../../config/read.ts';
@@ -25,6 +24,7 @@ import type {
 } from '../../lib/api-cluster.ts';
 import type { Clock } from '../../lib/clock.ts';
 import { type ClusterSurface, ControlError } from '../api/control-surface.ts';
+import type { NodeAddresses } from './addresses.ts';
 import type { ClusterBlocks } from './blocks.ts';
 import type { Cluster } from './cluster.ts';
 
@@ -34,6 +34,7 @@ export interface ClusterParts {
   readonly source: ConfigurationSource;
   readonly cluster: Cluster | undefined;
   readonly cni: CniServer | undefined;
+  readonly addresses: Pick<NodeAddresses, 'reply'>;
   state(): DesiredState;
   blocks(): ClusterBlocks | undefined;
   /** Blocks in force that were claimed, not configured. */
@@ -48,28 +49,23 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
   };
   const shared = (): SharedConfig => parts.cluster?.shared() ?? nothingShared;
   const load = (documents: SharedConfig['documents']) =>
-    loadConfig(parts.source.path, { ...shared(), documents }, parts.state().node.name);
-  /** Everything that is wrong with a set of stored documents, for any node. */
-  const check = async (documents: SharedConfig['documents']): Promise<Problem[]> => {
+    loadConfig(parts.source.path, { ...shared(), documents }, parts.state().node.name, parts.source.detected);
+  const pause: Pause = () => new Promise((resolve) => parts.clock.defer(resolve));
+  /** What a set of stored documents means for every node, and everything that is wrong with it. */
+  const compileAll = async (documents: SharedConfig['documents']): Promise<CompiledNodes> => {
     const { resources, problems } = await load(documents);
-    const all = [...problems];
-    if (!hasErrors(all)) {
-      for (const { name } of resources.nodes) {
-        const compiled = compile(resources, name);
-        all.push(...(compiled.ok ? compiled.value.warnings : compiled.error));
-      }
-    }
-    return uniqueProblems(all);
+    if (hasErrors(problems)) return { states: [], problems };
+    const compiled = await compileNodes(resources, pause);
+    return { ...compiled, problems: uniqueProblems([...problems, ...compiled.problems]) };
   };
-  /** The same, and who would be cut off by them from whom, unless that is wanted. */
+  /** What is wrong with stored documents, and who would be cut off by them from whom, unless that is wanted. */
   const checkChange =
     (force: boolean) =>
-    async (documents: SharedConfig['documents']): Promise<Problem[]> => {
-      const problems = await check(documents);
-      if (force || hasErrors(problems)) return problems;
-      const [now, then] = await Promise.all([load(shared().documents), load(documents)]);
-      const result = planChange(now.resources, then.resources);
-      return result.ok ? [...problems, ...cutOff(result.value)] : problems;
+    async (documents: SharedConfig['documents']): Promise<readonly Problem[]> => {
+      const after = await compileAll(documents);
+      if (force || hasErrors(after.problems)) return after.problems;
+      const before = await compileAll(shared().documents);
+      return [...after.problems, ...cutOff(await planChange(before, after, pause))];
     };
   return {
     node: () => nodeReply(parts),
@@ -93,15 +89,10 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
         name: `store: ${resource.kind} ${resource.name}`,
         text: JSON.stringify(resource.raw),
       }));
-      const [now, then] = await Promise.all([
-        load(documents),
-        load([...documents.filter(({ name }) => !isReplaced(name)), ...texts]),
-      ]);
-      const problems = [...given.problems, ...then.problems];
+      const after = await compileAll([...documents.filter(({ name }) => !isReplaced(name)), ...texts]);
+      const problems = uniqueProblems([...given.problems, ...after.problems]);
       if (hasErrors(problems)) throw refused(problems);
-      const result = planChange(now.resources, then.resources);
-      if (!result.ok) throw refused(result.error);
-      const { nodes, disconnected } = result.value;
+      const { nodes, disconnected } = await planChange(await compileAll(documents), after, pause);
       return {
         nodes: nodes.map((plan) => ({
           ...plan,
@@ -111,7 +102,7 @@ export function clusterSurface(parts: ClusterParts): ClusterSurface {
           onlyOutside: [...plan.onlyOutside],
         })),
         disconnected: [...disconnected],
-        warnings: uniqueProblems(problems).map(apiProblem),
+        warnings: problems.map(apiProblem),
       };
     },
     ipam: () => ipamReply(parts, open()),
@@ -160,7 +151,7 @@ function apiProblem(problem: Problem): ApiProblem {
   };
 }
 
-function nodeReply({ cluster, clock, state }: ClusterParts): NodeReply {
+function nodeReply({ cluster, clock, addresses, state }: ClusterParts): NodeReply {
   const { node, datastore } = state();
   const own = sharedNode(node);
   const now = clock.wallMs();
@@ -173,6 +164,7 @@ function nodeReply({ cluster, clock, state }: ClusterParts): NodeReply {
   const { asNumber, ...rest } = own;
   return {
     node: { ...rest, asn: asNumber },
+    addresses: addresses.reply(state()),
     store: {
       type: cluster === undefined ? 'none' : datastore.place.type === 'redis' ? 'redis' : 'sqlite',
       ...(cluster?.problem === undefined ? {} : { problem: cluster.problem }),

@@ -283,6 +283,30 @@ export function fakeSurface(over: Partial<ControlSurface> = {}): ControlSurface 
     },
     node: () => ({
       node: clusterNode('node-a'),
+      addresses: [
+        {
+          version: 4,
+          method: 'first-found',
+          address: '10.0.0.1',
+          interface: 'eth0',
+          candidates: [
+            {
+              interface: 'eth0',
+              address: '10.0.0.1/24',
+              isChosen: true,
+              reason: 'the default route leaves through its interface',
+            },
+            {
+              interface: 'docker0',
+              kind: 'bridge',
+              address: '172.17.0.1/16',
+              isChosen: false,
+              reason: 'is a bridge',
+            },
+          ],
+        },
+        { version: 6, method: 'none', candidates: [] },
+      ],
       store: { type: 'sqlite' },
       registration: { state: 'registered', sinceSeconds: 60 },
       nodes: [clusterNode('node-a'), { ...clusterNode('node-b'), goneSeconds: 12 }],

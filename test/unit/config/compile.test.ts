@@ -21,7 +21,8 @@ describe('node', () => {
     expect(id('ipv4Address: 10.0.0.1\nrouterID: 1.2.3.4')).toBe('1.2.3.4');
     expect(id('ipv4Address: 10.0.0.1/24')).toBe('10.0.0.1');
     expect(id('ipv6Address: 2001:db8::1')).toBe(formatIp(hashedRouterId('a')));
-    expect(compileText(podroute('Node', 'a', '{}'), 'a').warnings).toEqual([
+    expect(compileText(podroute('Node', 'a', '{}'), 'a').warnings, 'one is looked for').toEqual([]);
+    expect(compileText(podroute('Node', 'a', 'ipv6Address: 2001:db8::1'), 'a').warnings).toEqual([
       'test.yaml: document 1 (Node a), line 5: spec: has neither an IPv4 address nor a router id: one is made of its name',
     ]);
   });

@@ -44,6 +44,7 @@ beforeEach(async () => {
     source,
     cluster,
     cni: undefined,
+    addresses: { reply: () => [] },
     state: () => state,
     blocks: () => undefined,
     claimed: () => [],
