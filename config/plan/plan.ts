@@ -1,4 +1,3 @@
-import { err, ok, type Result } from '../../lib/result.ts';
 import { compile } from '../compile.ts';
 import type { DesiredState } from '../desired-state.ts';
 import { diffStates } from '../diff.ts';
@@ -33,52 +32,61 @@ export interface Plan {
   readonly disconnected: readonly { readonly from: string; readonly to: string }[];
 }
 
-/**
- * Compares two configurations of a cluster.
- * @returns the plan, or every problem of the second one
- */
-export function planChange(before: ResourceSet, after: ResourceSet): Result<Plan, readonly Problem[]> {
-  const old = compileAll(before);
-  const now = compileAll(after);
-  if (!now.ok) return now;
-  // A configuration that was broken before had nothing in force that this could be compared with.
-  const states = { old: old.ok ? old.value : [], now: now.value };
-  const [oldStates, newStates] = [byName(states.old), byName(states.now)];
-  const [reachBefore, reachAfter] = [reachOf(states.old), reachOf(states.now)];
-  const names = [...new Set([...oldStates.keys(), ...newStates.keys()])].sort();
-  const plans = names.map((name): NodePlan => {
-    const [a, b] = [reachBefore.get(name), reachAfter.get(name)];
-    const missing = [...(a?.nodes ?? [])].filter((node) => b?.nodes.has(node) !== true && reachAfter.has(node));
-    const isOutside = (node: string) => b?.hasOutside === true && reachAfter.get(node)?.hasOutside === true;
-    return {
-      node: name,
-      sessions: sessionChanges(oldStates.get(name), newStates.get(name)),
-      gained: [...(b?.nodes ?? [])].filter((node) => a?.nodes.has(node) !== true).sort(),
-      lost: missing.filter((node) => !isOutside(node)).sort(),
-      onlyOutside: missing.filter(isOutside).sort(),
-    };
-  });
-  const isChanged = ({ sessions, gained, lost, onlyOutside }: NodePlan) =>
-    sessions.length + gained.length + lost.length + onlyOutside.length > 0;
-  const disconnected = plans.flatMap(({ node, lost }) =>
-    newStates.has(node) ? lost.map((to) => ({ from: node, to })) : [],
-  );
-  return ok({ nodes: plans.filter(isChanged), disconnected });
+/** What a configuration means for each node, with everything that is wrong with it for any of them. */
+export interface CompiledNodes {
+  readonly states: readonly DesiredState[];
+  readonly problems: readonly Problem[];
 }
 
-function byName(states: readonly DesiredState[]): Map<string, DesiredState> {
-  return new Map(states.map((state) => [state.node.name, state]));
-}
+/** Lets others have the thread: the work for a node is done, that for the next one is not begun. */
+export type Pause = () => Promise<void>;
 
-function compileAll(resources: ResourceSet): Result<readonly DesiredState[], readonly Problem[]> {
+/** Compiles a configuration for all its nodes. */
+export async function compileNodes(resources: ResourceSet, pause: Pause): Promise<CompiledNodes> {
   const problems: Problem[] = [];
   const states: DesiredState[] = [];
   for (const { name } of resources.nodes) {
     const compiled = compile(resources, name);
     if (compiled.ok) states.push(compiled.value.state);
-    else problems.push(...compiled.error);
+    problems.push(...(compiled.ok ? compiled.value.warnings : compiled.error));
+    await pause();
   }
-  return hasErrors(problems) ? err(uniqueProblems(problems)) : ok(states);
+  return { states, problems: uniqueProblems(problems) };
+}
+
+/**
+ * Compares two configurations of a cluster, the second one free of errors.
+ * A first one that has errors had nothing in force that the second could be compared with.
+ */
+export async function planChange(before: CompiledNodes, after: CompiledNodes, pause: Pause): Promise<Plan> {
+  const states = { old: hasErrors(before.problems) ? [] : before.states, now: after.states };
+  const [oldStates, newStates] = [byName(states.old), byName(states.now)];
+  const [reachBefore, reachAfter] = [await reachOf(states.old, pause), await reachOf(states.now, pause)];
+  const names = [...new Set([...oldStates.keys(), ...newStates.keys()])].sort();
+  const plans: NodePlan[] = [];
+  for (const name of names) {
+    const [a, b] = [reachBefore.get(name), reachAfter.get(name)];
+    const missing = [...(a?.nodes ?? [])].filter((node) => b?.nodes.has(node) !== true && reachAfter.has(node));
+    const isOutside = (node: string) => b?.hasOutside === true && reachAfter.get(node)?.hasOutside === true;
+    plans.push({
+      node: name,
+      sessions: sessionChanges(oldStates.get(name), newStates.get(name)),
+      gained: [...(b?.nodes ?? [])].filter((node) => a?.nodes.has(node) !== true).sort(),
+      lost: missing.filter((node) => !isOutside(node)).sort(),
+      onlyOutside: missing.filter(isOutside).sort(),
+    });
+    await pause();
+  }
+  const isChanged = ({ sessions, gained, lost, onlyOutside }: NodePlan) =>
+    sessions.length + gained.length + lost.length + onlyOutside.length > 0;
+  const disconnected = plans.flatMap(({ node, lost }) =>
+    newStates.has(node) ? lost.map((to) => ({ from: node, to })) : [],
+  );
+  return { nodes: plans.filter(isChanged), disconnected };
+}
+
+function byName(states: readonly DesiredState[]): Map<string, DesiredState> {
+  return new Map(states.map((state) => [state.node.name, state]));
 }
 
 function sessionChanges(before: DesiredState | undefined, after: DesiredState | undefined): SessionChange[] {

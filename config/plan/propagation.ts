@@ -20,7 +20,10 @@ interface Session {
 type Source = 'own' | 'external' | 'client' | 'other';
 
 /** Follows the routes of every node over all sessions that both sides agree on. */
-export function reachOf(states: readonly DesiredState[]): Map<string, Reach> {
+export async function reachOf(
+  states: readonly DesiredState[],
+  pause: () => Promise<void>,
+): Promise<Map<string, Reach>> {
   const owners = new Map(states.flatMap((state) => addressesOf(state).map((address) => [formatIp(address), state])));
   const nodeAt = (peer: DesiredPeer) => owners.get(formatIp(peer.address));
   const sessions = agreedSessions(states, nodeAt);
@@ -45,6 +48,7 @@ export function reachOf(states: readonly DesiredState[]): Map<string, Reach> {
         });
       }
     }
+    await pause();
   }
   return new Map(
     states.map(({ node, peers }) => {
