@@ -60,6 +60,18 @@ export function parseDocuments(file: string, text: string): { resources: RawReso
   return { resources, problems };
 }
 
+/** Reads what a store holds, one resource as JSON; a text that somebody put there in another way is read like a file. */
+export function parseStored(file: string, text: string): { resources: RawResource[]; problems: Problem[] } {
+  let value: unknown;
+  try {
+    value = withoutNulls(JSON.parse(text));
+  } catch {
+    return parseDocuments(file, text);
+  }
+  if (!isRawMap(value)) return parseDocuments(file, text);
+  return { resources: [{ value, origin: { file, document: 1, lineOf: () => undefined } }], problems: [] };
+}
+
 /** True for a mapping, false for lists and scalars. */
 export function isRawMap(value: unknown): value is RawMap {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

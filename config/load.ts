@@ -1,7 +1,7 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import { errorMessage } from '../lib/result.ts';
-import { parseDocuments } from './document.ts';
+import { parseDocuments, parseStored } from './document.ts';
 import type { Problem } from './problem.ts';
 import {
   type ResourceSet,
@@ -57,10 +57,11 @@ export async function loadConfig(
 ): Promise<LoadedConfig> {
   const { files, problems, directory } = await readFiles(path);
   const inFiles = parseResources(files);
-  const stored = parseResources(shared.documents);
+  const stored = parseResources(shared.documents, parseStored);
   const merged = mergeStored(inFiles.resources, stored.resources);
   const registered = parseResources(
     shared.nodes.map((node) => ({ name: `registration of ${node.name}`, text: registeredNodeText(node) })),
+    parseStored,
   );
   const resources = withDetected(mergeRegistered(merged.resources, registered.resources, self), self, detected);
   const secrets = await readSecrets(resources, directory);
@@ -71,12 +72,15 @@ export async function loadConfig(
 }
 
 /** Reads the resources of files that are already in memory. */
-export function parseResources(files: readonly ConfigFile[]): { resources: AnyResource[]; problems: Problem[] } {
+export function parseResources(
+  files: readonly ConfigFile[],
+  parse = parseDocuments,
+): { resources: AnyResource[]; problems: Problem[] } {
   const resources: AnyResource[] = [];
   const problems: Problem[] = [];
   const seen = new Map<string, AnyResource>();
   for (const file of files) {
-    const documents = parseDocuments(file.name, file.text);
+    const documents = parse(file.name, file.text);
     problems.push(...documents.problems);
     for (const raw of documents.resources) {
       const read = readAnyResource(raw);

@@ -108,6 +108,12 @@ const UNRELATED = [
   'WorkloadEndpoint',
 ];
 
+/** True for a kind by any of the names that people type: `BGPPeer`, `bgppeer`, `bgppeers`. */
+export function isKind(kind: string, typed: string): boolean {
+  const [a, b] = [kind.toLowerCase(), typed.toLowerCase()];
+  return a === b || `${a}s` === b;
+}
+
 /** Reads one resource of any kind; nothing comes back for kinds that are passed over, and after errors. */
 export function readAnyResource(raw: RawResource): { resource: AnyResource | undefined; problems: Problem[] } {
   const { value, origin } = raw;

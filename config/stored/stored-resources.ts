@@ -2,13 +2,13 @@ import { createTwoFilesPatch } from 'diff';
 import { Document } from 'yaml';
 import type { Clock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
-import { type Datastore, type Entry, Limits, type Step } from '../datastore/datastore.ts';
+import { type Datastore, Limits, type Step } from '../datastore/datastore.ts';
 import { isProblem } from '../datastore/errors.ts';
 import { Mirror } from '../datastore/mirror.ts';
 import type { RawMap } from '../document.ts';
 import { type ConfigFile, parseResources } from '../load.ts';
 import { hasErrors, type Problem } from '../problem.ts';
-import type { AnyResource } from '../resources/table.ts';
+import { type AnyResource, isKind } from '../resources/table.ts';
 
 const prefix = 'resources/';
 /** How often a change is begun anew because somebody else was faster. */
@@ -32,14 +32,6 @@ export interface ChangeResult {
 
 /** Says what is wrong with a set of stored documents, the files of this node and the other nodes considered. */
 export type CheckDocuments = (documents: readonly ConfigFile[]) => Promise<readonly Problem[]>;
-
-/** A resource as it is stored. */
-export interface StoredResource {
-  readonly kind: string;
-  readonly name: string;
-  /** As YAML. */
-  readonly text: string;
-}
 
 /** The resources that `bgpctl apply` put into the store. */
 export class StoredResources {
@@ -93,20 +85,6 @@ export class StoredResources {
     if (!this.#mirror.isFilled) return [...this.#known];
     const entries = [...this.#mirror.entries(), ...[...this.#missing].map(([key, value]) => ({ key, value }))];
     return entries.map(documentOf);
-  }
-
-  /** All stored resources of a kind (any letter case, also its plural), or all. */
-  async list(kind?: string, name?: string): Promise<StoredResource[]> {
-    const { entries } = await this.#store.list(prefix);
-    return entries
-      .flatMap((entry) => placeOf(entry.key) ?? [])
-      .filter(
-        (place) => (kind === undefined || isKind(place.kind, kind)) && (name === undefined || place.name === name),
-      )
-      .map((place) => {
-        const entry = entries.find(({ key }) => key === keyOf(place.kind, place.name)) as Entry;
-        return { ...place, text: yamlOf(entry.value) };
-      });
   }
 
   /**
@@ -226,12 +204,6 @@ function keyOf(kind: string, name: string): string {
 function placeOf(key: string): { kind: string; name: string } | undefined {
   const [, kind, name] = /^resources\/([^/]+)\/([^/]+)$/.exec(key) ?? [];
   return kind === undefined || name === undefined ? undefined : { kind, name: decodeURIComponent(name) };
-}
-
-/** `BGPPeer` by any of the names that people type: bgppeer, bgppeers. */
-function isKind(kind: string, typed: string): boolean {
-  const [a, b] = [kind.toLowerCase(), typed.toLowerCase()];
-  return a === b || `${a}s` === b;
 }
 
 function documentOf({ key, value }: { readonly key: string; readonly value: string }): ConfigFile {

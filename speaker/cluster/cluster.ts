@@ -7,7 +7,7 @@ import type { DesiredDatastore } from '../../config/desired-state.ts';
 import { RegisteredNodes } from '../../config/nodes/registered-nodes.ts';
 import { Registrar } from '../../config/nodes/registrar.ts';
 import { parseRegistration, type Registration, registrationKey } from '../../config/nodes/registration.ts';
-import { nothingShared, type SharedConfig, type SharedNode } from '../../config/shared.ts';
+import type { SharedConfig, SharedNode } from '../../config/shared.ts';
 import { StoredResources } from '../../config/stored/stored-resources.ts';
 import type { Clock, TimerHandle } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
@@ -82,7 +82,7 @@ export class Cluster {
   /** What the store says now, or said when it was last seen. */
   shared(): SharedConfig {
     const nodes = this.nodes.nodes().map(({ registration }) => registration);
-    return { ...nothingShared, documents: this.resources.documents(), nodes };
+    return { documents: this.resources.documents(), nodes };
   }
 
   /** Why the store does not answer; undefined while it does. */
@@ -134,8 +134,7 @@ export class Cluster {
   }
 
   #remember(): void {
-    const nodes = this.nodes.nodes().map(({ registration }) => registration);
-    const text = JSON.stringify({ documents: this.resources.documents(), nodes });
+    const text = JSON.stringify(this.shared());
     if (text === this.#written) return;
     try {
       writeFileSync(`${this.#knownPath}.new`, text, { mode: 0o600, flush: true });

@@ -1,4 +1,4 @@
-import { formatIp, formatPrefix, type IpAddress, type Prefix, prefixContains } from 'bgp-ts';
+import { comparePrefix, formatIp, formatPrefix, type IpAddress, type Prefix, prefixContains } from 'bgp-ts';
 import type { CniServer } from '../../cni/server.ts';
 import { type BlockRecord, blocksPrefix, epochKey, parseRecord, toPrefix } from '../../config/blocks/records.ts';
 import { DatastoreError } from '../../config/datastore/errors.ts';
@@ -8,7 +8,7 @@ import { type CompiledNodes, compileNodes, type Pause, type Plan, planChange } f
 import { printResources } from '../../config/print.ts';
 import { formatPath, hasErrors, type Problem, uniqueProblems } from '../../config/problem.ts';
 import type { ConfigurationSource } from '../../config/read.ts';
-import type { AnyResource } from '../../config/resources/table.ts';
+import { type AnyResource, isKind } from '../../config/resources/table.ts';
 import { nothingShared, type SharedConfig, sharedNode } from '../../config/shared.ts';
 import type { ChangeResult } from '../../config/stored/stored-resources.ts';
 import type { ApiProblem } from '../../lib/api.ts';
@@ -178,11 +178,6 @@ function nodeReply({ cluster, clock, addresses, state }: ClusterParts): NodeRepl
   };
 }
 
-function isKind(kind: string, typed: string): boolean {
-  const [a, b] = [kind.toLowerCase(), typed.toLowerCase()];
-  return a === b || `${a}s` === b;
-}
-
 function byKindAndName(a: ApiResource, b: ApiResource): number {
   const [x, y] = [`${a.kind} ${a.name}`, `${b.kind} ${b.name}`];
   return x < y ? -1 : x > y ? 1 : 0;
@@ -301,11 +296,13 @@ async function ipamCheck(parts: ClusterParts, cluster: Cluster): Promise<IpamChe
   const taken = blocks
     .filter(({ record }) => record.holder.state !== 'free')
     .map(({ block, record }) => ({ prefix: toPrefix(block), block, record }));
-  for (const [i, a] of taken.entries()) {
-    for (const b of taken.slice(0, i)) {
-      if (prefixContains(a.prefix, b.prefix) || prefixContains(b.prefix, a.prefix)) {
-        problems.push(`block ${a.block} overlaps block ${b.block}`);
-      }
+  // In order of prefix, what lies inside a block follows it.
+  const ordered = taken.toSorted((a, b) => comparePrefix(a.prefix, b.prefix));
+  for (const [i, outer] of ordered.entries()) {
+    for (let n = i + 1; n < ordered.length; n++) {
+      const inner = ordered[n];
+      if (inner === undefined || !prefixContains(outer.prefix, inner.prefix)) break;
+      problems.push(`block ${inner.block} overlaps block ${outer.block}`);
     }
   }
   const mine = taken.filter(({ record }) => record.holder.state === 'owned' && record.holder.owner === state.node.name);
