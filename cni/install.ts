@@ -1,17 +1,6 @@
-import {
-  chmodSync,
-  closeSync,
-  copyFileSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { copyFileSync, existsSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { replaceFile } from '../lib/whole-file.ts';
 
 /** Where runtimes look unless told otherwise. */
 export const defaultBinDirectory = '/opt/cni/bin';
@@ -68,7 +57,7 @@ export function installCni(options: InstallOptions): Installed {
   const portmap = options.portmap ?? existsSync(join(binDirectory, 'portmap'));
   const conf = conflist({ portmap, ...(options.mtu === undefined ? {} : { mtu: options.mtu }) });
   replaceFile(place.plugin, 0o755, (path) => copyFileSync(options.plugin, path));
-  replaceFile(place.conf, 0o644, (path) => writeWhole(path, `${JSON.stringify(conf, null, 2)}\n`));
+  replaceFile(place.conf, 0o644, `${JSON.stringify(conf, null, 2)}\n`);
   return place;
 }
 
@@ -101,40 +90,5 @@ function isOurConf(path: string): boolean {
     return typeof first === 'object' && first !== null && 'type' in first && first.type === 'podroute';
   } catch {
     return false;
-  }
-}
-
-/** The temporary name starts with a dot and has no extension that a runtime would read. */
-function replaceFile(path: string, mode: number, write: (temporary: string) => void): void {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  const temporary = join(dirname(path), `.${basename(path)}.new-${process.pid}`);
-  try {
-    write(temporary);
-    chmodSync(temporary, mode);
-    syncFile(temporary);
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
-  }
-  syncFile(dirname(path));
-}
-
-function writeWhole(path: string, text: string): void {
-  const fd = openSync(path, 'w', 0o600);
-  try {
-    writeSync(fd, text);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-/** Waits until a file, or the names in a directory, are on the disk. */
-function syncFile(path: string): void {
-  const fd = openSync(path, 'r');
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }

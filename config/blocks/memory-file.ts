@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from 'node:fs';
 import { errorMessage } from '../../lib/result.ts';
+import { readIfThere, replaceFile } from '../../lib/whole-file.ts';
 import type { BlockMemory } from './node-blocks.ts';
 import { type Block, blockKey, formatRecord, parseRecord } from './records.ts';
 
@@ -11,13 +11,8 @@ export function fileMemory(path: string): BlockMemory {
   let written = '';
   return {
     load() {
-      let text: string;
-      try {
-        text = readFileSync(path, 'utf8');
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
-        throw error;
-      }
+      const text = readIfThere(path);
+      if (text === undefined) return [];
       let records: unknown;
       try {
         records = JSON.parse(text);
@@ -33,14 +28,7 @@ export function fileMemory(path: string): BlockMemory {
     save(blocks) {
       const text = `{${blocks.map(({ block, record }) => `${JSON.stringify(block)}:${formatRecord(record)}`).join(',\n')}}\n`;
       if (text === written) return;
-      const fd = openSync(`${path}.new`, 'w', 0o600);
-      try {
-        writeSync(fd, text);
-        fsyncSync(fd);
-      } finally {
-        closeSync(fd);
-      }
-      renameSync(`${path}.new`, path);
+      replaceFile(path, 0o600, text);
       written = text;
     },
   };

@@ -1,4 +1,3 @@
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { formatIp, type IpAddress, ipEquals, parseIp } from 'bgp-ts';
 import { z } from 'zod';
@@ -10,6 +9,7 @@ import { type Machine, readMachine, sourceTowards } from '../../fib/machine-inte
 import type { ApiDetection } from '../../lib/api-cluster.ts';
 import type { Logger } from '../../lib/log.ts';
 import { errorMessage } from '../../lib/result.ts';
+import { readIfThere, replaceFile } from '../../lib/whole-file.ts';
 
 /** How the machine is looked at. */
 export interface MachineReader {
@@ -152,9 +152,7 @@ export class NodeAddresses {
     const text = `${JSON.stringify({ ipv4: entry(4), ipv6: entry(6) })}\n`;
     if (text === `${JSON.stringify(known)}\n`) return;
     try {
-      mkdirSync(join(path, '..'), { recursive: true });
-      writeFileSync(`${path}.new`, text, { mode: 0o600, flush: true });
-      renameSync(`${path}.new`, path);
+      replaceFile(path, 0o600, text);
     } catch (error) {
       log.warn('node address not remembered', { path, reason: errorMessage(error) });
     }
@@ -167,11 +165,9 @@ function nodeAddress({ node }: DesiredState, version: Version): IpAddress | unde
 
 function readRemembered(path: string, log: Logger): Remembered {
   try {
-    return rememberedFile.parse(JSON.parse(readFileSync(path, 'utf8')));
+    return rememberedFile.parse(JSON.parse(readIfThere(path) ?? '{}'));
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-      log.warn('node address of the last run', { path, reason: errorMessage(error) });
-    }
+    log.warn('node address of the last run', { path, reason: errorMessage(error) });
     return {};
   }
 }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Datastore } from '../../config/datastore/datastore.ts';
 import { openDatastore } from '../../config/datastore/open.ts';
@@ -13,6 +13,7 @@ import type { Clock, TimerHandle } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { errorMessage } from '../../lib/result.ts';
 import { version } from '../../lib/version.ts';
+import { readIfThere, replaceFile } from '../../lib/whole-file.ts';
 
 /** How long a node's registration outlives it, in seconds. */
 const LEASE_SECONDS = 30;
@@ -116,7 +117,9 @@ export class Cluster {
 
   #readKnown(): { readonly documents: SharedConfig['documents']; readonly nodes: readonly Registration[] } {
     try {
-      const known = JSON.parse(readFileSync(this.#knownPath, 'utf8')) as {
+      const text = readIfThere(this.#knownPath);
+      if (text === undefined) return { documents: [], nodes: [] };
+      const known = JSON.parse(text) as {
         documents: { name: string; text: string }[];
         nodes: Registration[];
       };
@@ -126,9 +129,7 @@ export class Cluster {
       });
       return { documents: known.documents.map(({ name, text }) => ({ name, text })), nodes };
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-        this.#options.log.warn('copy of the store', { path: this.#knownPath, reason: errorMessage(error) });
-      }
+      this.#options.log.warn('copy of the store', { path: this.#knownPath, reason: errorMessage(error) });
       return { documents: [], nodes: [] };
     }
   }
@@ -137,8 +138,7 @@ export class Cluster {
     const text = JSON.stringify(this.shared());
     if (text === this.#written) return;
     try {
-      writeFileSync(`${this.#knownPath}.new`, text, { mode: 0o600, flush: true });
-      renameSync(`${this.#knownPath}.new`, this.#knownPath);
+      replaceFile(this.#knownPath, 0o600, text);
       this.#written = text;
     } catch (error) {
       this.#options.log.warn('copy of the store', { path: this.#knownPath, reason: errorMessage(error) });
@@ -148,13 +148,9 @@ export class Cluster {
 
 /** An id of this machine, made at the first start and kept. */
 function machineId(path: string): string {
-  try {
-    const text = readFileSync(path, 'utf8').trim();
-    if (text !== '') return text.slice(0, 64);
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
+  const text = readIfThere(path)?.trim() ?? '';
+  if (text !== '') return text.slice(0, 64);
   const id = randomUUID();
-  writeFileSync(path, `${id}\n`, { mode: 0o600 });
+  replaceFile(path, 0o600, `${id}\n`);
   return id;
 }
