@@ -34,9 +34,9 @@ export const defaultStatePath = '/var/lib/podroute/state.db';
 
 /** What the server tells its owner. Called synchronously; must not throw. */
 export interface CniHandlers {
-  /** The first pod address of a block came into use; at start once for every block in use. May be repeated. */
   /** No address is free: get more blocks if there are any. @returns whether trying again makes sense */
   moreAddresses?(): Promise<boolean>;
+  /** The first pod address of a block came into use; at start once for every block in use. May be repeated. */
   blockUsed?(prefix: Prefix): void;
   /** The last pod address of a block was released. */
   blockUnused?(prefix: Prefix): void;

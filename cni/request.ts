@@ -82,6 +82,7 @@ const networkSchema = z.looseObject({
   'cni.dev/attachments': attachmentList,
 });
 const attachSchema = z.looseObject({
+  type: z.string().default('podroute'),
   mtu: z.number().int().min(0).max(65_535).optional(),
   include_default_routes: z.boolean().default(true),
   ipMasq: z.boolean().default(false),
@@ -223,6 +224,14 @@ function checked<T>(schema: z.ZodType<T>, json: unknown): T {
 
 /** What a configuration may ask of other plugins and this one does not do is refused by name, not ignored. */
 function refuseForeignParts(config: z.infer<typeof attachSchema>): void {
+  const ipam = config.ipam?.type ?? '';
+  if (ipam === 'podroute' && config.type !== 'podroute') {
+    throw new CniError(
+      CniCode.UnsupportedField,
+      `ipam.type: podroute in a network of type ${config.type} is not supported`,
+      'podroute makes the interfaces that its addresses are for; name it as the `type` of the network.',
+    );
+  }
   if (config.ipMasq) {
     throw new CniError(
       CniCode.UnsupportedField,
@@ -230,7 +239,6 @@ function refuseForeignParts(config: z.infer<typeof attachSchema>): void {
       'podroute gives pods routable addresses and translates none; take the key out of the network configuration.',
     );
   }
-  const ipam = config.ipam?.type ?? '';
   if (ipam !== '' && ipam !== 'podroute') {
     throw new CniError(
       CniCode.UnsupportedField,

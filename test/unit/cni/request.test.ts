@@ -48,6 +48,12 @@ describe('refused', () => {
     { name: 'mtu too small', call: { config: { mtu: 576 } }, code: 7, message: /mtu 576/ },
     { name: 'masquerading', call: { config: { ipMasq: true } }, code: 2, message: /ipMasq/ },
     { name: 'other ipam', call: { config: { ipam: { type: 'host-local' } } }, code: 2, message: /host-local/ },
+    {
+      name: 'addresses for the interface of another plugin',
+      call: { config: { type: 'bridge', ipam: { type: 'podroute' } } },
+      code: 2,
+      message: /network of type bridge/,
+    },
     { name: 'IP that is none', call: { args: 'IP=10.0.0' }, code: 7, message: /CNI_ARGS IP/ },
     { name: 'multicast IP', call: { args: 'IP=224.0.0.5' }, code: 7, message: /cannot be the address of a pod/ },
     {
