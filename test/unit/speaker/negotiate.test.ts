@@ -254,6 +254,25 @@ describe('what is agreed on', () => {
     expect([...addPathSend]).toEqual([]);
   });
 
+  test('ADD-PATH is sent where we send and the peer receives', () => {
+    const settings = peerSettings('10.0.0.2', {
+      addPath: [
+        { family: 'ipv4-unicast', send: true, receive: false },
+        { family: 'ipv6-unicast', send: true, receive: true },
+      ],
+    });
+    const entries = [
+      { afi: 1, safi: 1, sendReceive: 1 as const },
+      { afi: 2, safi: 1, sendReceive: 2 as const },
+    ];
+    const { addPathReceive, addPathSend } = agreed(
+      settings,
+      theirs({ capabilities: [v4, v6, { type: 'add-path', entries }] }),
+    );
+    expect([...addPathSend]).toEqual(['ipv4-unicast']);
+    expect([...addPathReceive]).toEqual(['ipv6-unicast']);
+  });
+
   test('four-octet AS numbers, route refresh and extended messages only where both have them', () => {
     const plain = agreed(peerSettings('10.0.0.2'), theirs({ capabilities: [v4, { type: 'extended-message' }] }));
     expect(plain).toMatchObject({ fourOctetAs: false, routeRefresh: false, maxOctets: 4096 });
