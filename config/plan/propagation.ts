@@ -25,8 +25,7 @@ export async function reachOf(
   pause: () => Promise<void>,
 ): Promise<Map<string, Reach>> {
   const owners = new Map(states.flatMap((state) => addressesOf(state).map((address) => [formatIp(address), state])));
-  const nodeAt = (peer: DesiredPeer) => owners.get(formatIp(peer.address));
-  const sessions = agreedSessions(states, nodeAt);
+  const { sessions, outside } = await agreedSessions(states, (peer) => owners.get(formatIp(peer.address)), pause);
   const reflectors = new Set(states.filter(({ node }) => node.clusterId !== undefined).map(({ node }) => node.name));
   const learned = new Map(states.map(({ node }) => [node.name, new Set<string>()]));
   for (const { node } of states) {
@@ -51,9 +50,8 @@ export async function reachOf(
     await pause();
   }
   return new Map(
-    states.map(({ node, peers }) => {
-      const hasOutside = peers.some((peer) => nodeAt(peer) === undefined);
-      return [node.name, { nodes: learned.get(node.name) ?? new Set(), hasOutside }];
+    [...learned].map(([name, nodes]) => {
+      return [name, { nodes, hasOutside: outside.has(name) }];
     }),
   );
 }
@@ -66,31 +64,38 @@ function tells(source: Source, session: Session, isReflector: boolean): boolean 
   return session.isClient;
 }
 
-/** Sessions by the names of both ends. A session needs both: one that names the other, or that takes whoever comes from there. */
-function agreedSessions(
+/**
+ * Sessions by the names of both ends: a session needs both, one that names the other, or that takes whoever comes from there. And the
+ * names of nodes that have peers which are no nodes.
+ */
+async function agreedSessions(
   states: readonly DesiredState[],
   nodeAt: (peer: DesiredPeer) => DesiredState | undefined,
-): Map<string, Map<string, Session>> {
-  const named = new Map<string, Map<string, Session>>();
+  pause: () => Promise<void>,
+): Promise<{ sessions: Map<string, Map<string, Session>>; outside: Set<string> }> {
+  const sessions = new Map<string, Map<string, Session>>();
+  const outside = new Set<string>();
   for (const { node, peers } of states) {
     const own = new Map<string, Session>();
-    named.set(node.name, own);
+    sessions.set(node.name, own);
     for (const peer of peers) {
       const to = nodeAt(peer)?.node.name;
+      if (to === undefined) outside.add(node.name);
       if (to === undefined || peer.adminDown !== undefined || own.has(to)) continue;
       own.set(to, { to, isExternal: peer.kind === 'ebgp', isClient: peer.routeReflectorClient });
     }
+    await pause();
   }
   const byName = new Map(states.map((state) => [state.node.name, state]));
-  return new Map(
-    states.map((state) => {
-      const own = [...(named.get(state.node.name) ?? [])].filter(([to]) => {
-        const other = byName.get(to);
-        return other !== undefined && (named.get(to)?.has(state.node.name) === true || takes(other, state));
-      });
-      return [state.node.name, new Map(own)];
-    }),
+  // Judged by what everybody names, before anything is taken out.
+  const oneSided = [...sessions].flatMap(([name, own]) =>
+    [...own.keys()].filter((to) => sessions.get(to)?.has(name) !== true).map((to) => ({ name, to })),
   );
+  for (const { name, to } of oneSided) {
+    const [caller, called] = [byName.get(name), byName.get(to)];
+    if (caller === undefined || called === undefined || !takes(called, caller)) sessions.get(name)?.delete(to);
+  }
+  return { sessions, outside };
 }
 
 /** Whether a node takes sessions from wherever the other one is. */
