@@ -1,14 +1,12 @@
 import { join } from 'node:path';
-import { formatIp, formatPrefix, ip, type Prefix } from 'bgp-ts';
+import { formatIp, formatPrefix, ip } from 'bgp-ts';
 import { NetlinkWiring } from '../cni/netlink-wiring.ts';
 import { CniServer } from '../cni/server.ts';
 import type { DesiredPeer, DesiredState } from '../config/desired-state.ts';
 import { diffStates } from '../config/diff.ts';
 import { ConfigurationError, type ConfigurationSource, readConfiguration } from '../config/read.ts';
 import { type SharedNode, sharedNode } from '../config/shared.ts';
-import { Fib } from '../fib/fib.ts';
 import { readInterfaceAddresses } from '../fib/interface-addresses.ts';
-import { NatOutgoing } from '../fib/nat-outgoing.ts';
 import { NetlinkKernel } from '../fib/netlink-kernel.ts';
 import { NextHopTable } from '../fib/next-hop-table.ts';
 import type { HealthReply, ReloadReply } from '../lib/api.ts';
@@ -22,29 +20,20 @@ import type { RibPeerSettings } from '../rib/types.ts';
 import { ControlError } from './api/control-surface.ts';
 import type { PeerFacts } from './api/peer-view.ts';
 import { ApiServer } from './api/server.ts';
-import {
-  discardPrefixes,
-  dynamicRule,
-  liveState,
-  natPools,
-  type Origination,
-  originations,
-  PolicySet,
-  peerSettings,
-  unnumberedRule,
-} from './apply-config.ts';
+import { dynamicRule, liveState, natPools, PolicySet, peerSettings, unnumberedRule } from './apply-config.ts';
 import { NodeAddresses } from './cluster/addresses.ts';
 import { type ClaimedBlock, ClusterBlocks, cniBlocks, withClaimed } from './cluster/blocks.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { namedSource, openCluster, stateDirectoryOf, withCopy } from './cluster/start.ts';
 import { clusterSurface } from './cluster/surface.ts';
-import { Control, type ForwardingReading } from './control.ts';
+import { Control } from './control.ts';
 import { blockReadings, kernelCheck, peerFacts, podReading } from './daemon-readings.ts';
 import { eventLoopDelay } from './event-loop.ts';
-import { Forwarding } from './forwarding.ts';
+import { forwardingReading, joinKernel, type Kernel } from './kernel.ts';
 import { createLinkNeighbours } from './link-neighbours.ts';
 import type { ListenAddress } from './listener.ts';
 import { LocalAddresses } from './local-addresses.ts';
+import { OwnRoutes } from './own-routes.ts';
 import { Speaker } from './speaker.ts';
 import { createTcpTransport } from './transport.ts';
 import { UpdateOut } from './update-out.ts';
@@ -71,15 +60,6 @@ const FIB_BATCH = 4096;
  */
 const SWEEP_DEADLINE_MS = 60_000;
 
-/** The kernel's side of a speaker that forwards. */
-interface Kernel {
-  readonly routes: NetlinkKernel;
-  readonly fib: Fib;
-  readonly nextHops: NextHopTable;
-  readonly forwarding: Forwarding;
-  readonly nat: NatOutgoing;
-}
-
 /** All parts of podrouted, joined: sessions, RIB, kernel routes, pods, control API. */
 export class Daemon {
   readonly #options: DaemonOptions;
@@ -91,6 +71,7 @@ export class Daemon {
   readonly #speaker: Speaker;
   readonly #loop: WorkLoop;
   readonly #kernel: Kernel | undefined;
+  readonly #own: OwnRoutes;
   readonly #cni: CniServer | undefined;
   readonly #api: ApiServer;
   readonly #turns = new TurnMeter();
@@ -106,8 +87,6 @@ export class Daemon {
   #sharedProblem: string | undefined;
   /** Reloads happen one after the other, so that the last one read is the last one applied. */
   #reloading: Promise<unknown> = Promise.resolve();
-  #originated = new Map<string, Origination>();
-  #discarded = new Map<string, Prefix>();
   /** Addresses of this machine, as read last. */
   #local: LocalAddresses;
   #sweepTimer: TimerHandle | undefined;
@@ -207,7 +186,18 @@ export class Daemon {
           }),
       },
     );
-    this.#kernel = kernelRoutes && nextHops && this.#makeKernel(kernelRoutes, nextHops);
+    this.#kernel =
+      kernelRoutes &&
+      nextHops &&
+      joinKernel({
+        routes: kernelRoutes,
+        nextHops,
+        settings: state.fib,
+        selectedHops: (id) => this.#rib.nextHopSet(id),
+        clock: this.#clock,
+        log,
+      });
+    this.#own = new OwnRoutes({ rib: this.#rib, fib: this.#kernel?.fib });
     const updateOut = new UpdateOut(this.#rib);
     const decide = {
       work: (budgetMs: number) => {
@@ -297,7 +287,7 @@ export class Daemon {
       }
     }
     this.#applyRoutes(this.#state);
-    this.#applyGateways(undefined, this.#state);
+    this.#own.applyGateways(undefined, this.#state);
     this.#kernel?.nat.setPools(natPools(this.#state));
     this.#listen();
     this.#policies.replace(this.#state.policies);
@@ -337,21 +327,6 @@ export class Daemon {
     this.#kernel.nextHops.close();
     await this.#kernel.fib.close({ keepRoutes });
     await this.#kernel.routes.close();
-  }
-
-  #makeKernel(routes: NetlinkKernel, nextHops: NextHopTable): Kernel {
-    const { protocol, table, metric, ipv6Metric, nextHopObjects } = this.#state.fib;
-    const own = { protocol, table, metric, nextHopObjects };
-    const fib = new Fib(routes, { ...own, log: this.#log, clock: this.#clock });
-    const forwarding = new Forwarding({
-      table: fib,
-      selectedHops: (id) => this.#rib.nextHopSet(id),
-      resolve: (address, ifIndex) => nextHops.resolve(address, ifIndex),
-      linkIndex: (device) => nextHops.linkIndex(device),
-      metric: { 'ipv4-unicast': metric, 'ipv6-unicast': ipv6Metric },
-    });
-    const nat = new NatOutgoing({ clock: this.#clock, log: this.#log });
-    return { routes, fib, nextHops, forwarding, nat };
   }
 
   #makeCni(): CniServer {
@@ -457,7 +432,7 @@ export class Daemon {
     this.#blocks?.setPools(state.pools);
     this.#cluster?.registrar.update();
     this.#applyRoutes(state);
-    this.#applyGateways(before, state);
+    this.#own.applyGateways(before, state);
     this.#kernel?.nat.setPools(natPools(state));
     if (JSON.stringify(before.fib.neverInstall) !== JSON.stringify(state.fib.neverInstall)) this.#rib.resendSelected();
     const local = this.#readLocal();
@@ -518,41 +493,8 @@ export class Daemon {
   /** Brings what this node originates, and the discard routes under it, to what `state` says. */
   #applyRoutes(state: DesiredState): void {
     const retired = (this.#cni?.blocks() ?? []).filter((block) => block.retired).map(({ prefix }) => prefix);
-    const wanted = originations(state, retired);
-    for (const [key, { prefix, source }] of this.#originated) {
-      if (!wanted.has(key)) this.#rib.unoriginate(prefix, source);
-    }
-    for (const [key, { prefix, attributes, source }] of wanted) {
-      if (!this.#originated.has(key)) this.#rib.originate(prefix, attributes, source);
-    }
-    this.#originated = wanted;
-
-    const discards = discardPrefixes(state);
-    const { discardMetric, discardType } = state.fib;
-    for (const [key, { address, length }] of this.#discarded) {
-      if (!discards.has(key)) this.#kernel?.fib.remove(address.version, address.octets, length, discardMetric);
-    }
-    for (const { address, length } of discards.values()) {
-      this.#kernel?.fib.set(address.version, address.octets, length, 0, discardType, discardMetric);
-    }
-    this.#discarded = discards;
+    this.#own.apply(state, retired);
     this.#kernel?.forwarding.setNeverInstalled(state.fib.neverInstall);
-  }
-
-  /** Host routes to peers that are neither on-link nor known to the kernel's routes (`reachableBy`). */
-  #applyGateways(before: DesiredState | undefined, state: DesiredState): void {
-    const { metric, ipv6Metric } = state.fib;
-    for (const { address } of before?.peers.filter((peer) => peer.reachableBy !== undefined) ?? []) {
-      const length = address.octets.length * 8;
-      this.#kernel?.fib.remove(address.version, address.octets, length, address.version === 4 ? metric : ipv6Metric);
-    }
-    for (const { address, reachableBy } of state.peers) {
-      if (reachableBy === undefined || this.#kernel === undefined) continue;
-      const length = address.octets.length * 8;
-      const target = this.#kernel.fib.nextHopSet([{ gateway: reachableBy }]);
-      const peerMetric = address.version === 4 ? metric : ipv6Metric;
-      this.#kernel.fib.set(address.version, address.octets, length, target, 'unicast', peerMetric);
-    }
   }
 
   #feedKernel(): boolean {
@@ -611,7 +553,7 @@ export class Daemon {
         isConverged: () => !this.#isDeciding && !this.#isFeeding,
       },
       pods: () => (this.#cni?.pods() ?? []).map(podReading),
-      blocks: () => blockReadings(this.#cni?.blocks() ?? [], this.#state, this.#discarded),
+      blocks: () => blockReadings(this.#cni?.blocks() ?? [], this.#state, this.#own.discarded),
       reload: (dryRun) => this.#reloadForApi(dryRun),
       health: () => this.#health(),
       eventLoop: { delay: () => eventLoopDelay(this.#turns.read()), reset: () => this.#turns.reset() },
@@ -659,29 +601,6 @@ const MAIN_TABLE = 254;
 /** The peers that have an address in the configuration. */
 function numbered(state: DesiredState): DesiredPeer[] {
   return state.peers.filter((peer) => !peer.unnumbered);
-}
-
-function forwardingReading(
-  { fib, nextHops, forwarding }: Kernel,
-  state: DesiredState,
-): Omit<ForwardingReading, 'isConverged'> {
-  const { table, protocol, metric } = state.fib;
-  return {
-    table,
-    protocol,
-    metric,
-    list: () => fib.list(),
-    listOf: (prefix) => fib.list(prefix),
-    count: () => fib.counters.wanted,
-    isNeverInstalled: ({ address, length }) =>
-      forwarding.isNeverInstalled(address.version === 4 ? 'ipv4-unicast' : 'ipv6-unicast', address.octets, length),
-    check: async () => {
-      await fib.flush();
-      return fib.check();
-    },
-    checkNextHops: () => fib.checkNextHops(),
-    linkName: (ifIndex) => nextHops.linkName(ifIndex),
-  };
 }
 
 function readLocalAddresses(): LocalAddresses {
