@@ -109,7 +109,7 @@ export class Daemon {
     const stateDirectory = stateDirectoryOf(options.stateDirectory, written.state);
     const addresses = new NodeAddresses({ state: written.state, stateDirectory, log });
     const source = { ...namedSource(options.source, written.state), detected: addresses.detected };
-    const files = await readConfiguration(source);
+    const files = addresses.isAny ? await readConfiguration(source) : written;
     let daemon: Daemon | undefined;
     const cluster = await openCluster(files.state, {
       stateDirectory,
@@ -243,10 +243,7 @@ export class Daemon {
   }
 
   async #reload(dryRun: boolean): Promise<ReloadReply> {
-    const { state, warnings } = await readConfiguration(
-      namedSource(this.#options.source, this.#state),
-      this.#cluster?.shared(),
-    );
+    const { state, warnings } = await readConfiguration(this.#options.source, this.#cluster?.shared());
     const changes = diffStates(this.#desired, state);
     const reply: ReloadReply = {
       applied: !dryRun,

@@ -60,6 +60,11 @@ export class NodeAddresses {
     this.#remember(path, known, log);
   }
 
+  /** Whether anything was found. */
+  get isAny(): boolean {
+    return this.#chosen.size > 0;
+  }
+
   /** What was found. */
   get detected(): DetectedAddresses {
     return { ipv4: this.#chosen.get(4)?.address, ipv6: this.#chosen.get(6)?.address };

@@ -6,6 +6,7 @@ import {
   type ReadConfiguration,
   readConfiguration,
 } from '../../config/read.ts';
+import { nothingShared } from '../../config/shared.ts';
 import { systemClock } from '../../lib/clock.ts';
 import type { Logger } from '../../lib/log.ts';
 import { errorMessage } from '../../lib/result.ts';
@@ -42,9 +43,10 @@ export async function withCopy(
   cluster: Cluster | undefined,
   log: Logger,
 ): Promise<ReadConfiguration> {
-  if (cluster === undefined) return files;
+  const shared = cluster?.shared() ?? nothingShared;
+  if (shared.documents.length + shared.nodes.length === 0) return files;
   try {
-    return await readConfiguration(namedSource(source, files.state), cluster.shared());
+    return await readConfiguration(source, shared);
   } catch (error) {
     if (!(error instanceof ConfigurationError)) throw error;
     for (const problem of error.lines) log.error('copy of the store not used', { problem });
