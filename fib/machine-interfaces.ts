@@ -1,35 +1,15 @@
 import { type IpAddress, ip } from 'bgp-ts';
+import type { AddressWord, MachineAddress, MachineInterface } from '../lib/machine.ts';
 import { AddressFlag, decodeAddress, dumpAddresses, type InterfaceAddress } from '../netlink/address.ts';
 import { isRefused } from '../netlink/errors.ts';
 import { decodeLink, dumpLinks, LinkFlag } from '../netlink/link.ts';
 import { decodeRoute, lookupRoute, type Route, RouteScope, RouteType } from '../netlink/route.ts';
 import { NetlinkSocket, type NetlinkSocketOptions } from '../netlink/socket.ts';
 
-/** An address of an interface, with what the kernel says about it. */
-export interface AddressOfMachine {
-  readonly address: IpAddress;
-  readonly prefixLength: number;
-  readonly scope: 'global' | 'link' | 'host';
-  readonly flags: readonly ('secondary' | 'temporary' | 'tentative' | 'duplicate' | 'deprecated')[];
-}
-
-/** An interface, up or not, with its addresses in the kernel's order. */
-export interface InterfaceOfMachine {
-  readonly index: number;
-  readonly name: string;
-  /** `veth`, `bridge`, ...; absent for hardware. */
-  readonly kind?: string | undefined;
-  readonly isLoopback: boolean;
-  readonly isUp: boolean;
-  /** Name of the bridge, bond or VRF it belongs to. */
-  readonly master?: string | undefined;
-  readonly addresses: readonly AddressOfMachine[];
-}
-
 /** Interfaces and default routes of this machine at one moment. */
 export interface Machine {
   /** In order of index. */
-  readonly interfaces: readonly InterfaceOfMachine[];
+  readonly interfaces: readonly MachineInterface[];
   /** Interfaces that the default route leaves through; several where it is a multipath route. */
   readonly defaultDevices: { readonly 4: readonly string[]; readonly 6: readonly string[] };
 }
@@ -44,7 +24,7 @@ export function readMachine(options: Pick<NetlinkSocketOptions, 'netnsFd'> = {})
     const names = new Map(links.map(({ index, name }) => [index, name]));
     const interfaces = links
       .map(
-        ({ index, name, kind, flags, isUp, masterIndex }): InterfaceOfMachine => ({
+        ({ index, name, kind, flags, isUp, masterIndex }): MachineInterface => ({
           index,
           name,
           kind,
@@ -114,8 +94,8 @@ function lookUp(socket: NetlinkSocket, { version, octets }: IpAddress, options =
   }
 }
 
-function toAddress({ version, octets, prefixLength, scope, flags = 0 }: InterfaceAddress): AddressOfMachine {
-  const words: AddressOfMachine['flags'][number][] = [];
+function toAddress({ version, octets, prefixLength, scope, flags = 0 }: InterfaceAddress): MachineAddress {
+  const words: AddressWord[] = [];
   // One bit with two meanings: IFA_F_SECONDARY for IPv4, IFA_F_TEMPORARY for IPv6.
   if ((flags & AddressFlag.Secondary) !== 0) words.push(version === 4 ? 'secondary' : 'temporary');
   if ((flags & AddressFlag.DadFailed) !== 0) words.push('duplicate');

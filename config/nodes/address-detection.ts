@@ -1,30 +1,7 @@
 import { formatIp, formatPrefix, type IpAddress, ipEquals, prefixContains } from 'bgp-ts';
+import type { MachineAddress, MachineInterface } from '../../lib/machine.ts';
 import { unreachable } from '../../lib/result.ts';
 import type { DetectionMethod } from './detection-method.ts';
-
-/** An address of an interface. */
-export interface MachineAddress {
-  readonly address: IpAddress;
-  readonly prefixLength: number;
-  readonly scope: 'global' | 'link' | 'host';
-  readonly flags: readonly AddressFlag[];
-}
-
-/** What the kernel says about an address. `secondary` is IPv4's: another address of the same network is the first one. */
-export type AddressFlag = 'secondary' | 'temporary' | 'tentative' | 'duplicate' | 'deprecated';
-
-/** An interface of this machine. */
-export interface MachineInterface {
-  readonly index: number;
-  readonly name: string;
-  /** `veth`, `bridge`, ...; absent for hardware. */
-  readonly kind?: string | undefined;
-  readonly isLoopback: boolean;
-  readonly isUp: boolean;
-  /** The bridge, bond or VRF it belongs to. */
-  readonly master?: string | undefined;
-  readonly addresses: readonly MachineAddress[];
-}
 
 /** What a choice is made of. */
 export interface DetectionInput {

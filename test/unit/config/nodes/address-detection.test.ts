@@ -1,11 +1,8 @@
 import { formatIp, ip } from 'bgp-ts';
 import { describe, expect, test } from 'vitest';
-import {
-  type DetectionInput,
-  detectAddress,
-  type MachineInterface,
-} from '../../../../config/nodes/address-detection.ts';
+import { type DetectionInput, detectAddress } from '../../../../config/nodes/address-detection.ts';
 import { parseDetectionMethod } from '../../../../config/nodes/detection-method.ts';
+import type { MachineInterface } from '../../../../lib/machine.ts';
 
 type Flags = MachineInterface['addresses'][number]['flags'];
 
