@@ -19,10 +19,7 @@ export const timerScenarios: readonly ChainScenario[] = [
     rfc: 'RFC 4271 §6.5',
     run: (daemon) =>
       withChain({ daemon, nodeSettings: { holdTime: '3s' } }, async (chain) => {
-        announce(await chain.west(), 20);
-        await announceEast(chain);
-        await chain.established();
-        await converged(chain);
+        await begin(chain);
         const told = countPackets(chain.hosts.peer, notification(HOLD_TIMER_EXPIRED, 0));
         signalAll(chain.hosts.peer, 'SIGSTOP');
         await waitFor('the session ended', async () => (await chain.peer()).state !== 'Established', 20_000);
@@ -30,9 +27,7 @@ export const timerScenarios: readonly ChainScenario[] = [
         await waitFor('its routes gone', async () => (await chain.accepted()) === 0);
         await waitFor('the NOTIFICATION', () => told.packets() > 0);
         signalAll(chain.hosts.peer, 'SIGCONT');
-        await chain.established(1);
-        await announceAgain(chain);
-        await converged(chain);
+        await beginAgain(chain);
         return undefined;
       }),
   },
@@ -42,19 +37,14 @@ export const timerScenarios: readonly ChainScenario[] = [
     rfc: 'RFC 4271 §6.5',
     run: (daemon) =>
       withChain({ daemon, nodeSettings: { holdTime: '3s' } }, async (chain) => {
-        announce(await chain.west(), 20);
-        await announceEast(chain);
-        await chain.established();
-        await converged(chain);
+        await begin(chain);
         const told = countPackets(chain.hosts.node, notification(HOLD_TIMER_EXPIRED, 0));
         signalAll(chain.hosts.node, 'SIGSTOP');
         await waitFor('the routes gone', () => chain.daemon.session(chain.nodeAddress).prefixes === 0, 20_000, 100);
         expect(chain.daemon.session(chain.nodeAddress).isEstablished).toBe(false);
         await waitFor('the NOTIFICATION', () => told.packets() > 0);
         signalAll(chain.hosts.node, 'SIGCONT');
-        await chain.established(1);
-        await announceAgain(chain);
-        await converged(chain);
+        await beginAgain(chain);
         return undefined;
       }),
   },
@@ -64,11 +54,7 @@ export const timerScenarios: readonly ChainScenario[] = [
     rfc: 'RFC 9687',
     run: (daemon) =>
       withChain({ daemon, nodeSettings: { sendHoldTime: '3s' }, prepare: smallBuffers }, async (chain) => {
-        const west = await chain.west();
-        announce(west, 20);
-        await announceEast(chain);
-        await chain.established();
-        await converged(chain);
+        const west = await begin(chain);
         const before = endsOf(chain);
         expect(before).toHaveLength(1);
         signalAll(chain.hosts.peer, 'SIGSTOP');
@@ -87,9 +73,21 @@ export const timerScenarios: readonly ChainScenario[] = [
   },
 ];
 
-/** What a daemon that keeps no routes of its own has to say after each start of a session. */
-async function announceAgain(chain: Chain): Promise<void> {
+/** A session with some routes each way; whom the western ones are from. */
+async function begin(chain: Chain): Promise<TestPeer> {
+  const west = await chain.west();
+  announce(west, 20);
+  await announceEast(chain);
+  await chain.established();
+  await converged(chain);
+  return west;
+}
+
+/** The same after one end; a daemon that keeps no routes of its own has to say them after each start of a session. */
+async function beginAgain(chain: Chain): Promise<void> {
+  await chain.established(1);
   if (chain.daemon.announce !== undefined) await announceEast(chain);
+  await converged(chain);
 }
 
 /** Addresses and ports of the connections with the daemon, without the octets under way. */
