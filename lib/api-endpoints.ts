@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import * as api from './api.ts';
 import * as cluster from './api-cluster.ts';
 import { explainQuerySchema, explainReplySchema } from './api-explain.ts';
+import * as fib from './api-fib.ts';
+import * as pods from './api-pods.ts';
 
 /** One request that the daemon answers. */
 export interface Endpoint {
@@ -103,21 +105,21 @@ export const endpoints = {
     method: 'GET',
     path: '/v1/fib',
     summary: "Our routes in the kernel's forwarding table, as lines of JSON.",
-    query: api.fibQuerySchema,
-    reply: lines(api.fibLineSchema),
+    query: fib.fibQuerySchema,
+    reply: lines(fib.fibLineSchema),
   },
   fibCheck: {
     method: 'GET',
     path: '/v1/fib/check',
     summary: 'Reads the kernel and compares it with what it should hold.',
-    reply: json(api.fibCheckReplySchema),
+    reply: json(fib.fibCheckReplySchema),
   },
-  pods: { method: 'GET', path: '/v1/pods', summary: 'Pods wired by this node.', reply: json(api.podsReplySchema) },
+  pods: { method: 'GET', path: '/v1/pods', summary: 'Pods wired by this node.', reply: json(pods.podsReplySchema) },
   blocks: {
     method: 'GET',
     path: '/v1/blocks',
     summary: 'Address blocks of this node.',
-    reply: json(api.blocksReplySchema),
+    reply: json(pods.blocksReplySchema),
   },
   reload: {
     method: 'POST',

@@ -10,21 +10,13 @@ import {
   prefixContains,
 } from 'bgp-ts';
 import type {
-  Block,
-  BlocksReply,
   ClearRequest,
   DrainReply,
   DrainRequest,
-  FibBegin,
-  FibCheckReply,
-  FibNextHop,
-  FibQuery,
-  FibRoute,
   HealthReply,
   PeerActionReply,
   PeerDetail,
   PeersReply,
-  PodsReply,
   ReloadReply,
   ReloadRequest,
   Route,
@@ -48,6 +40,8 @@ import type {
   ResourcesReply,
 } from '../lib/api-cluster.ts';
 import type { ExplainQuery, ExplainReply } from '../lib/api-explain.ts';
+import type { FibBegin, FibCheckReply, FibNextHop, FibQuery, FibRoute } from '../lib/api-fib.ts';
+import type { Block, BlocksReply, PodsReply } from '../lib/api-pods.ts';
 import type { Clock } from '../lib/clock.ts';
 import { version } from '../lib/version.ts';
 import type { Rib } from '../rib/rib.ts';

@@ -1,5 +1,6 @@
 import { formatIp, formatPrefix, type IpAddress, type Prefix } from 'bgp-ts';
-import type { Block, HealthReply, Pod, PolicyMode } from '../lib/api.ts';
+import type { HealthReply, PolicyMode } from '../lib/api.ts';
+import type { Block, Pod } from '../lib/api-pods.ts';
 import type { PeerFacts } from './api/peer-view.ts';
 
 /** A pod as pod wiring knows it. */

@@ -5,7 +5,7 @@ import type {
   FibNextHop,
   FibNextHopDifference,
   FibRoute,
-} from '../../lib/api.ts';
+} from '../../lib/api-fib.ts';
 import { type Context, print, styleOf } from '../context.ts';
 import { CliError, ExitCode } from '../errors.ts';
 import { type Colour, type Column, formatTable, plural, Table, type TableStyle } from '../format.ts';

@@ -1,4 +1,4 @@
-import type { Block, BlocksReply, Pod, PodsReply } from '../../lib/api.ts';
+import type { Block, BlocksReply, Pod, PodsReply } from '../../lib/api-pods.ts';
 import { type Context, print } from '../context.ts';
 import { type Column, formatTable, plural, type TableStyle } from '../format.ts';
 

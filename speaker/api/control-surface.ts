@@ -1,19 +1,13 @@
 import type {
   ApiErrorCode,
   ApiProblem,
-  BlocksReply,
   ClearRequest,
   DrainReply,
   DrainRequest,
-  FibBegin,
-  FibCheckReply,
-  FibQuery,
-  FibRoute,
   HealthReply,
   PeerActionReply,
   PeerDetail,
   PeersReply,
-  PodsReply,
   ReloadReply,
   ReloadRequest,
   Route,
@@ -23,7 +17,6 @@ import type {
   StatusReply,
   VersionReply,
 } from '../../lib/api.ts';
-
 import type {
   ApplyRequest,
   DeleteRequest,
@@ -37,6 +30,8 @@ import type {
   ResourcesReply,
 } from '../../lib/api-cluster.ts';
 import type { ExplainQuery, ExplainReply } from '../../lib/api-explain.ts';
+import type { FibBegin, FibCheckReply, FibQuery, FibRoute } from '../../lib/api-fib.ts';
+import type { BlocksReply, PodsReply } from '../../lib/api-pods.ts';
 
 /** Now or later. */
 export type Awaitable<T> = T | Promise<T>;

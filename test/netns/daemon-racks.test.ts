@@ -10,7 +10,8 @@ import {
   rackAddresses,
   type TwoRacks,
 } from '../../deploy/lab/topology.ts';
-import type { Block, PeersReply, Pod, ReloadReply } from '../../lib/api.ts';
+import type { PeersReply, ReloadReply } from '../../lib/api.ts';
+import type { Block, Pod } from '../../lib/api-pods.ts';
 import { waitFor } from '../support/wait-for.ts';
 import {
   ask,

@@ -5,7 +5,8 @@ import { ip, type PathAttributes, prefix } from 'bgp-ts';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { Lab, type LabHost } from '../../deploy/lab/lab.ts';
 import { type Podroute, projectRoot, startPodroute } from '../../deploy/lab/podroute.ts';
-import type { FibCheckReply, FibRoute, PeersReply, ReloadReply } from '../../lib/api.ts';
+import type { PeersReply, ReloadReply } from '../../lib/api.ts';
+import type { FibCheckReply, FibRoute } from '../../lib/api-fib.ts';
 import { TestPeer, type TestPeerOptions } from '../support/test-peer.ts';
 import { waitFor } from '../support/wait-for.ts';
 import {

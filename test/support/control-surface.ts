@@ -1,9 +1,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Block, FibRoute, PeerDetail, PeerSummary, Pod, Route, StatusReply } from '../../lib/api.ts';
+import type { PeerDetail, PeerSummary, Route, StatusReply } from '../../lib/api.ts';
 import type { ApiClusterNode, ApiResource } from '../../lib/api-cluster.ts';
 import type { ExplainReply } from '../../lib/api-explain.ts';
+import type { FibRoute } from '../../lib/api-fib.ts';
+import type { Block, Pod } from '../../lib/api-pods.ts';
 import { systemClock } from '../../lib/clock.ts';
 import { silentLogger } from '../../lib/log.ts';
 import { ControlError, type ControlSurface } from '../../speaker/api/control-surface.ts';

@@ -10,6 +10,8 @@ import type { z } from 'zod';
 import { run } from '../../../bgpctl/run.ts';
 import type { Route } from '../../../lib/api.ts';
 import * as api from '../../../lib/api.ts';
+import * as fib from '../../../lib/api-fib.ts';
+import * as pods from '../../../lib/api-pods.ts';
 import { ControlError, type ControlSurface } from '../../../speaker/api/control-surface.ts';
 import { fakeSurface, route, startTestDaemon, type TestDaemon } from '../../support/control-surface.ts';
 
@@ -187,10 +189,10 @@ describe('--json prints the documented shapes', () => {
     [['show', 'routes'], api.routesOutputSchema],
     [['show', 'routes', '10.64.2.0/26'], api.routesOutputSchema],
     [['show', 'routes', '--received', 'tor'], api.routesOutputSchema],
-    [['show', 'fib'], api.fibOutputSchema],
-    [['show', 'pods'], api.podsReplySchema],
-    [['show', 'blocks'], api.blocksReplySchema],
-    [['fib', 'check'], api.fibCheckReplySchema],
+    [['show', 'fib'], fib.fibOutputSchema],
+    [['show', 'pods'], pods.podsReplySchema],
+    [['show', 'blocks'], pods.blocksReplySchema],
+    [['fib', 'check'], fib.fibCheckReplySchema],
     [['reload', '--dry-run'], api.reloadReplySchema],
     [['clear', 'tor'], api.peerActionReplySchema],
     [['shutdown', 'tor'], api.peerActionReplySchema],

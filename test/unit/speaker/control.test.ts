@@ -1,13 +1,8 @@
 import { formatCommunity, ip, type Prefix, prefix, prefixEquals, Role } from 'bgp-ts';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Route } from '../../../lib/api.ts';
-import {
-  fibCheckReplySchema,
-  fibRouteSchema,
-  peerDetailSchema,
-  routeSchema,
-  statusReplySchema,
-} from '../../../lib/api.ts';
+import { peerDetailSchema, routeSchema, statusReplySchema } from '../../../lib/api.ts';
+import { fibCheckReplySchema, fibRouteSchema } from '../../../lib/api-fib.ts';
 import { rejectAll } from '../../../rib/policy/evaluate.ts';
 import { ControlError, type Listing } from '../../../speaker/api/control-surface.ts';
 import {
